@@ -1,0 +1,131 @@
+"""Which geometry of embeddings predicts what a generator draws (section T0b)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from bbb_core import checks, rng
+from bbb_core.balance.floor import plug_in_imbalance, sampling_floor
+from bbb_core.data.emoji import OCCUPATIONS
+from bbb_core.experiments.generators import Study, prompt_embeddings
+from bbb_core.stats import Estimate, bootstrap
+
+__all__ = [
+    "PREDICTORS",
+    "excess_imbalance",
+    "mean_rank_correlation",
+    "predictors",
+    "rank_correlations",
+    "spearman",
+    "women_share",
+]
+
+PREDICTORS = {
+    "cosine gap": "cos(p, woman) - cos(p, man)",
+    "cosine ratio": "cos(p, woman) / cos(p, man)",
+    "reflection": "signed eta: 2 gap / |woman - man|",
+    "path KL": "log KL(p || man) / KL(p || woman), all steps",
+    "early path KL": "the same over the early, noisier half of the steps",
+}
+"""Predictors of the share of women, each larger where the prompt is nearer to the woman's."""
+
+
+def women_share(drawn: Mapping[str, Any]) -> np.ndarray:
+    """Return (women - men) / images per neutral prompt, in [-1, 1]; 0 is balance."""
+    counts = np.asarray(drawn["neutral"], float)
+    return (counts[:, 1] - counts[:, 0]) / counts.sum(1)
+
+
+def excess_imbalance(drawn: Mapping[str, Any]) -> np.ndarray:
+    """Return per occupation the imbalance above what sampling makes of exact balance.
+
+    Images read as none are left out: they lean to no group.
+    """
+    counts = np.asarray(drawn["neutral"])[:, :2]
+    counts = np.where(counts.sum(1, keepdims=True) == 0, 1, counts)  # nothing readable: no lean
+    plug_in = plug_in_imbalance(counts)
+    floor = [float(sampling_floor(int(n))) for n in counts.sum(1)]
+    return np.asarray(plug_in) - np.array(floor)
+
+
+def predictors(study: Study, drawn: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the value of each of `PREDICTORS` for every occupation.
+
+    For unit vectors the projection on the direction from man to woman is half the signed eta, so
+    it has no row of its own: the two rank alike by algebra.
+    """
+    rows = prompt_embeddings(study.encoder, study.template).double().numpy()
+    neutral, man, woman = rows[:, 0], rows[:, 1], rows[:, 2]
+    to_man, to_woman = (neutral * man).sum(1), (neutral * woman).sum(1)
+    apart = np.linalg.norm(woman - man, axis=1)
+    terms = np.asarray(drawn["terms"], float).mean(2)  # [occupations, (man, woman), K]
+    half = terms.shape[-1] // 2
+    whole, early = terms.sum(-1), terms[..., half:].sum(-1)
+    table = {
+        "cosine gap": to_woman - to_man,
+        "cosine ratio": to_woman / to_man,
+        "reflection": 2 * (to_woman - to_man) / apart,
+        "path KL": np.log(whole[:, 0] / whole[:, 1]),
+        "early path KL": np.log(early[:, 0] / early[:, 1]),
+    }
+    return pd.DataFrame(table, index=list(OCCUPATIONS))
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the rank correlation, 0 where one side is constant."""
+    a, b = stats.rankdata(x) - (len(x) + 1) / 2, stats.rankdata(y) - (len(y) + 1) / 2
+    scale = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum()) / scale if scale > 0 else 0.0
+
+
+def _mean_correlation(*columns: np.ndarray) -> float:
+    """Mean Spearman correlation of columns x_1, y_1, x_2, y_2, ..."""
+    pairs = zip(columns[::2], columns[1::2], strict=True)
+    return float(np.mean([spearman(x, y) for x, y in pairs]))
+
+
+def mean_rank_correlation(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+    *,
+    minus: Sequence[tuple[np.ndarray, np.ndarray]] = (),
+    seed: int,
+    n_resamples: int = 2000,
+) -> Estimate:
+    """Return the mean Spearman correlation over generators, with its interval over occupations.
+
+    Occupations are resampled together in all generators, because generators share them. With
+    `minus`, the mean correlation of those pairs is taken off (a paired difference).
+    """
+    checks.integer("n_resamples", n_resamples, low=1)
+    first = [column for pair in pairs for column in pair]
+    second = [column for pair in minus for column in pair]
+
+    def statistic(*columns: np.ndarray) -> float:
+        value = _mean_correlation(*columns[: len(first)])
+        return value - (_mean_correlation(*columns[len(first) :]) if second else 0.0)
+
+    return bootstrap(
+        statistic, *first, *second, n_resamples=n_resamples, rng=rng.generator(seed, "geometry")
+    )
+
+
+def rank_correlations(
+    generators: Mapping[str, tuple[Study, Mapping[str, Any]]], *, seed: int, n_resamples: int = 2000
+) -> pd.DataFrame:
+    """Return Spearman correlations with the share of women: a row per predictor.
+
+    One column per generator, and the mean over generators with its bootstrap interval.
+    """
+    made = {name: (predictors(*both), women_share(both[1])) for name, both in generators.items()}
+    rows = []
+    for predictor in PREDICTORS:
+        pairs = [(table[predictor].to_numpy(), share) for table, share in made.values()]
+        mean = mean_rank_correlation(pairs, seed=seed, n_resamples=n_resamples)
+        own = {name: spearman(*pair) for name, pair in zip(made, pairs, strict=True)}
+        rows.append({**own, "mean": mean.value, "low": mean.low, "high": mean.high})
+    return pd.DataFrame(rows, index=list(PREDICTORS))

@@ -1,0 +1,252 @@
+"""Figures, tables and estimates of the chapter on alignment auditing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats as scipy_stats
+
+from bbb_core import rng, stats
+from bbb_core.alignment.auditing import Audit
+from bbb_core.data import emoji
+from bbb_core.experiments.audit_trials import run_trials
+from bbb_core.experiments.caption_bias import GROUPS, LEVELS, shares_of_men
+from bbb_core.experiments.score_models import ScoredModels
+from bbb_core.figures.style import figure, house, palette
+from bbb_core.results.artefacts import artefact
+
+__all__ = [
+    "accuracy",
+    "blends",
+    "both_spaces",
+    "correction",
+    "coverage",
+    "estimators",
+    "floors",
+    "group_bars",
+    "hand_example",
+    "hand_table",
+    "level",
+    "level_curves",
+    "penalty",
+    "text_image",
+    "tightness",
+    "trials",
+]  # fmt: skip
+
+
+def hand_example() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scores, truths and groups of the example worked by hand: 100 images of four kinds."""
+    f = np.repeat([0.2, 0.6, 0.2, 0.6], 25)
+    truth = np.repeat([0.4, 0.8, 0.1, 0.7], 25)
+    return f, truth, np.repeat(["a", "b"], 50)
+
+
+def hand_table(found: Audit) -> pd.DataFrame:
+    """Tabulate the cells of the hand example."""
+    cells = found.by_cell
+    return pd.DataFrame(
+        {
+            "group": cells["group"], "score": cells["mean_score"].round(2),
+            "true fit": cells["mean_truth"].round(2), "share of images": cells["n"] / found.n,
+            "signed error": cells["error"].round(3),
+        }
+    )  # fmt: skip
+
+
+def trials(sizes: Sequence[int], bias: float, n: int, seed: int) -> dict[tuple[int, float], Any]:
+    """Return the simulated audits per sample size, without and with the planted bias."""
+    found = {}
+    for size in sizes:
+        for planted in (0.0, bias):
+            parameters = {"n": size, "bias": planted, "trials": n, "seed": seed}
+            stored = artefact("audit-trials", run_trials, parameters=parameters)
+            found[size, planted] = stored["table"]
+    return found
+
+
+def _share(hits: np.ndarray) -> dict[str, Any]:
+    low, high = stats.binomial_interval(int(hits.sum()), len(hits))
+    return {"value": hits.mean(), "low": low, "high": high, "n": len(hits)}
+
+
+def level(found: dict[tuple[int, float], Any]) -> dict[str, Any]:
+    """Return the rate at which fair samples are rejected, all sizes together, worse test."""
+    fair = pd.concat([t for (_, bias), t in found.items() if bias == 0])
+    return max(
+        (_share(fair[p].to_numpy() < 0.05) for p in ("ma_p", "mc_p")), key=lambda s: s["value"]
+    )
+
+
+def coverage(found: dict[tuple[int, float], Any]) -> dict[str, Any]:
+    """Return how often all simultaneous intervals cover, over all samples."""
+    return _share(pd.concat(found.values())["covered"].to_numpy())
+
+
+def correction(found: dict[tuple[int, float], Any], *, seed: int = 0) -> dict[str, Any]:
+    """Return mean corrected over mean plug-in multicalibration error of fair samples."""
+    fair = pd.concat([t for (_, bias), t in found.items() if bias == 0])
+
+    def ratio(corrected: np.ndarray, plug_in: np.ndarray, axis: int = 0) -> np.ndarray:
+        return corrected.mean(axis=axis) / plug_in.mean(axis=axis)
+
+    e = stats.bootstrap(
+        ratio, fair["mc"].to_numpy(), fair["mc_plug_in"].to_numpy(), n_resamples=999,
+        rng=rng.generator(seed, "correction"),
+    )  # fmt: skip
+    return {"value": e.value, "low": e.low, "high": e.high, "n": len(fair)}
+
+
+@house
+def estimators(found: dict[tuple[int, float], Any]) -> Figure:
+    """Draw mean plug-in and corrected errors against the sample size, fair and planted."""
+    biases = sorted({bias for _, bias in found})
+    sizes = sorted({n for n, _ in found})
+    fig, axes = figure(1, len(biases), height=2.7, sharey=True)
+    looks = palette(["plug-in", "corrected"])
+    for ax, bias in zip(axes, biases, strict=True):
+        tables = [found[n, bias] for n in sizes]
+        ax.axhline(bias / 2, color="#666666", linewidth=1.0, linestyle=":", label="truth")
+        for name, column in (("plug-in", "mc_plug_in"), ("corrected", "mc")):
+            mean = [t[column].mean() for t in tables]
+            bar = [1.96 * t[column].std() / np.sqrt(len(t)) for t in tables]
+            look = looks[name]
+            ax.errorbar(sizes, mean, bar, **look.lines(marker=look.marker, label=name))
+        ax.set(xscale="log", xlabel=f"images, planted bias {bias:g}")
+        ax.set_xticks(sizes, [f"{n}" for n in sizes])
+        ax.minorticks_off()
+    axes[0].set_ylabel("multicalibration error")
+    axes[0].legend()
+    return fig
+
+
+@house
+def blends(prompt: str = "judge", other: str = "cook") -> Figure:
+    """Draw one row of pictures of known fit to a prompt, for a woman and a man."""
+    people = emoji.load_emoji_people(
+        size=72, groups=GROUPS, tones=("medium",), occupations=(prompt, other)
+    )
+    images = {
+        label[:2]: people.images[i].permute(1, 2, 0).numpy()
+        for i, label in enumerate(people.labels)
+    }
+    fig, axes = figure(2, len(LEVELS), height=2.5)
+    for row, group in zip(axes, GROUPS, strict=True):
+        for ax, fit in zip(row, LEVELS, strict=True):
+            ax.imshow(fit * images[prompt, group] + (1 - fit) * images[other, group])
+            ax.set_axis_off()
+            if group == GROUPS[0]:
+                ax.set_title(f"fit {fit:g}")
+    return fig
+
+
+def accuracy(models: ScoredModels, kind: str) -> dict[str, Any]:
+    """Return the worst model's zero-shot accuracy on held-out drawings: occupation or group."""
+    column = ("occupation", "group").index(kind)
+    right = [np.asarray(m.values["right"])[:, column] for m in models]
+    return _share(min(right, key=lambda r: r.mean()))
+
+
+def penalty(found: Audit, group: str = "gender=woman") -> dict[str, Any]:
+    """Return the mean error of one group, with its simultaneous interval."""
+    row = found.by_group.set_index("group").loc[group]
+    return {"value": row["bias"], "low": row["bias_low"], "high": row["bias_high"], "n": row["n"]}
+
+
+@house
+def group_bars(audits: dict[str, Audit]) -> Figure:
+    """Draw each group's mean error with simultaneous intervals, one mark per caption bias."""
+    first = next(iter(audits.values())).by_group
+    names = list(first["group"])
+    fig, ax = figure(height=0.21 * len(names) + 0.9)
+    looks = palette(audits)
+    offsets = np.linspace(-0.2, 0.2, len(audits))
+    for offset, (name, found) in zip(offsets, audits.items(), strict=True):
+        t = found.by_group.set_index("group").loc[names]
+        y = np.arange(len(names)) + offset
+        ax.hlines(y, t["bias_low"], t["bias_high"], color=looks[name].colour, linewidth=1.2)
+        ax.plot(t["bias"], y, **looks[name].points(label=name))
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set_yticks(range(len(names)), [n.replace("gender=", "").replace("tone=", "") for n in names])
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlabel("mean of true fit minus score (right of 0: underrated)")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(audits))
+    return fig
+
+
+@house
+def level_curves(audits: dict[str, Audit]) -> Figure:
+    """Draw true fit against score within level sets, for both genders."""
+    fig, axes = figure(1, len(audits), height=2.8, sharey=True, squeeze=False)
+    looks = palette(GROUPS)
+    for ax, (name, found) in zip(axes[0], audits.items(), strict=True):
+        ax.plot([0, 1], [0, 1], color="#888888", linewidth=1.0, label="calibrated")
+        for group in GROUPS:
+            t = found.by_cell[found.by_cell["group"] == f"gender={group}"]
+            look = looks[group]
+            share = t["n"] / found.n
+            ax.errorbar(
+                t["mean_score"], t["mean_truth"], 1.96 * t["standard_error"] / share,
+                **look.lines(marker=look.marker, label=group),
+            )  # fmt: skip
+        ax.set_xlabel(f"mean score in level set, {name}")
+    axes[0, 0].set_ylabel("mean true fit")
+    axes[0, 0].legend()
+    return fig
+
+
+def _mean_gaps(models: ScoredModels, bias: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the text gap and the image gap per occupation, means over seeds."""
+    chosen = models.of(bias)
+    text = np.mean([np.asarray(m.values["text_gap"]) for m in chosen], axis=0)
+    return text, np.mean([m.gaps("plain") for m in chosen], axis=0)
+
+
+def text_image(models: ScoredModels, bias: str = "labour") -> dict[str, Any]:
+    """Return the rank correlation of text and image gap over occupations."""
+    e = stats.correlation(
+        *_mean_gaps(models, bias), method="spearman", rng=rng.generator(0, "text-image")
+    )
+    return {"value": e.value, "low": e.low, "high": e.high, "n": len(emoji.OCCUPATIONS)}
+
+
+@house
+def both_spaces(models: ScoredModels) -> Figure:
+    """Draw text gap and image gap per occupation against the planted share of men."""
+    fig, axes = figure(1, 2, height=2.9)
+    looks = palette(models.biases)
+    for bias in models.biases:
+        men = shares_of_men(bias)
+        jitter = rng.generator(0, "jitter").uniform(-0.01, 0.01, len(men))
+        for ax, gap in zip(axes, _mean_gaps(models, bias), strict=True):
+            ax.plot(men + jitter, gap, **looks[bias].points(label=bias, markersize=3.5))
+    for ax, name in zip(axes, ("text gap (cosine)", "image gap (SD)"), strict=True):
+        ax.axhline(0, color="black", linewidth=0.8)
+        ax.set(xlabel="share of men among neutral captions", ylabel=f"{name}, woman − man")
+    axes[0].legend()
+    return fig
+
+
+@house
+def floors(table: pd.DataFrame) -> Figure:
+    """Draw the label-free bound against the measured error, for every model and strategy."""
+    fig, ax = figure(height=3.0, width=4.2)
+    edge = float(table["error"].max()) * 1.05
+    ax.plot([0, edge], [0, edge], color="#888888", linewidth=1.0, label="bound = error")
+    looks = palette(table["groups"].unique())
+    for groups, part in table.groupby("groups", sort=False):
+        ax.plot(part["error"], part["bound"], **looks[groups].points(label=groups, markersize=3.5))
+    ax.set(xlabel="multiaccuracy error, truth known", ylabel="label-free bound, truth unknown")
+    ax.legend()
+    return fig
+
+
+def tightness(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the median ratio of bound to error over intersections, with its quartiles."""
+    ratio = table.loc[table["groups"] != "gender", "ratio"]
+    low, value, high = scipy_stats.mstats.mquantiles(ratio, [0.25, 0.5, 0.75])
+    return {"value": value, "low": low, "high": high, "n": len(ratio)}
