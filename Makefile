@@ -58,7 +58,7 @@ reproduce: set-up ## Recompute everything from scratch; report every difference
 golden: set-up ## Store the claims of preset ci in tests/golden (review, then commit)
 	@$(BIN)/bbb book golden
 
-reference: set-up ## Store the claims of preset book for `make reproduce`
+reference: set-up ## Store claims and artefacts of preset book for `make reproduce`
 	@$(BIN)/bbb book reference
 
 serve: book ## Build if stale, then serve the pages on this machine (PORT=8000)

@@ -62,7 +62,7 @@ def golden(goldens: Path | None) -> None:
 
 @book.command()
 def reference() -> None:
-    """Store the claims of preset book as the reference that `reproduce` compares with."""
+    """Store the claims and artefacts of preset book, which `reproduce` compares with."""
     from bbb_core.publishing import book as workshop
     from bbb_core.publishing.chapters import find_book
 

@@ -24,6 +24,8 @@ from bbb_core.publishing.execution import (
 )
 from bbb_core.publishing.golden import with_golden, write_golden
 from bbb_core.publishing.site import build_book, site_key
+from bbb_core.publishing.stored import keep
+from bbb_core.results.artefacts import LOG
 from bbb_core.results.collect import collect, differences, read_claims
 from bbb_core.results.files import write_json
 
@@ -116,8 +118,20 @@ def golden(book: Path, goldens: Path, *, say: Say) -> None:
 
 
 def reference(book: Path, *, say: Say) -> Path:
-    """Store the claims of the preset `book` as the reference of `reproduce`."""
-    notebooks = run_chapters(book, "book", _executed(book, "book"), say=say)
+    """Store the claims of the preset `book`, and the artefacts that its chapters asked for.
+
+    Every chapter is executed; what the cache holds is not computed again. `reproduce` compares
+    with the stored claims, and `build` in another checkout starts from the stored artefacts.
+    """
+    folder = book / "_build" / "reference"
+    shutil.rmtree(folder, ignore_errors=True)
+    log = folder / "artefacts.txt"
+    with environment(**{LOG: str(log)}):
+        folder.mkdir(parents=True)
+        log.touch()
+        notebooks = run_chapters(book, "book", folder, say=say)
+    for line in keep(log.read_text(encoding="utf-8").split()):
+        say(line)
     target = _reference(book)
     write_json(target, {"format": 1, "claims": collect(notebooks.values())})
     return target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import datetime
 import json
 import os
@@ -21,10 +22,13 @@ from bbb_core.results.files import cache_dir, sha256, write_json
 from bbb_core.results.manifest import canonical, code_hash, digest, input_hash
 from bbb_core.results.storage import gap, load, store
 
-__all__ = ["Artefact", "artefact", "committed_dir", "differences"]
+__all__ = ["LOG", "Artefact", "artefact", "committed_dir", "differences"]
 
 FORMAT = 1
 """Version of the layout of a stored artefact; part of the key."""
+LOG = "BBB_ARTEFACT_LOG"
+"""Environment variable: a file to which the folder's name of every artefact asked for is added."""
+_inside: contextvars.ContextVar[bool] = contextvars.ContextVar("inside", default=False)
 
 
 class Artefact(Mapping[str, Any]):
@@ -96,8 +100,11 @@ def _compute(
     temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
     temporary.mkdir(parents=True)
     try:
-        start = time.perf_counter()
-        results = function(**parameters)
+        start, token = time.perf_counter(), _inside.set(True)
+        try:
+            results = function(**parameters)
+        finally:
+            _inside.reset(token)
         duration = time.perf_counter() - start
         if not isinstance(results, Mapping) or not all(isinstance(k, str) for k in results):
             raise InputError("function returned no mapping from names to results; return a dict.")
@@ -168,15 +175,18 @@ def artefact(
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}", name):
         raise InputError(f"name is {name!r}; use letters, digits, - and _ only.")
+    code = code_hash(function)
     head: dict[str, Any] = {
         "name": name,
         "format": FORMAT,
+        "function": f"{function.__module__}:{function.__qualname__}",
         "parameters": canonical("parameters", dict(parameters)),
         "inputs": {k: input_hash(f"inputs[{k!r}]", v) for k, v in (inputs or {}).items()},
-        "code": code_hash(function),
+        "code": code,
     }
     head["key"] = key = digest(head)
     label = f"{name}-{key[:16]}"
+    _log(label)
     final, committed = cache_dir() / "artefacts" / label, committed_dir() / label
     again = os.environ.get("BBB_RECOMPUTE") == "1"
     if not again:
@@ -197,6 +207,14 @@ def artefact(
             made.manifest["differences"] = differences(known, made)
             write_json(final / "manifest.json", made.manifest)
     return made
+
+
+def _log(label: str) -> None:
+    """Note what was asked for, except what another artefact asks for while it is computed."""
+    target = os.environ.get(LOG)
+    if target and not _inside.get():
+        with open(target, "a", encoding="utf-8") as file:
+            file.write(f"{label}\n")
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def store(folder: Path, results: Mapping[str, Any]) -> dict[str, str]:
     if groups["array"]:
         names = list(groups["array"])  # positions as names: no name can clash with an argument
         arrays = {f"a{names.index(k)}": v for k, v in groups["array"].items()}
-        np.savez(folder / "arrays.npz", **arrays, names=np.array(names, dtype=np.str_))
+        np.savez_compressed(folder / "arrays.npz", **arrays, names=np.array(names, dtype=np.str_))
     if groups["value"]:
         write_json(folder / "values.json", canonical("result", groups["value"]))
     return where

@@ -1,0 +1,77 @@
+"""The committed artefacts: what the chapters of preset `book` ask for, so that nobody waits."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from bbb_core.errors import InputError
+from bbb_core.results.artefacts import committed_dir
+from bbb_core.results.files import cache_dir
+from bbb_core.results.manifest import code_hash
+
+__all__ = ["keep", "stale"]
+
+
+def keep(labels: Iterable[str]) -> list[str]:
+    """Let the committed folder hold exactly these artefacts, copied from the cache if missing.
+
+    Parameters
+    ----------
+    labels
+        Names of artefact folders, as `results.artefact` logs them.
+
+    Returns
+    -------
+    list[str]
+        One line per folder that came or went.
+
+    Raises
+    ------
+    InputError
+        When an artefact lies neither in the cache nor in the committed folder; nothing changes.
+    """
+    target, cache = committed_dir(), cache_dir() / "artefacts"
+    wanted = sorted(set(labels))
+    there = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    new = [label for label in wanted if label not in there]
+    for label in new:
+        if not (cache / label / "manifest.json").is_file():
+            raise InputError(f"artefact {label} is not in the cache; run `make reference` again.")
+    for label in new:
+        target.mkdir(parents=True, exist_ok=True)
+        temporary = target / f".{label}.{secrets.token_hex(4)}"
+        try:
+            shutil.copytree(cache / label, temporary)
+            os.replace(temporary, target / label)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    gone = sorted(there - set(wanted))
+    for label in gone:
+        shutil.rmtree(target / label)
+    return [f"stored {label}" for label in new] + [f"removed {label}" for label in gone]
+
+
+def stale(folder: Path | None = None) -> list[str]:
+    """Name the committed artefacts that today's code would compute again.
+
+    Those are the ones whose function is gone, or whose code or the code it imports has changed.
+    """
+    found = []
+    folder = committed_dir() if folder is None else folder
+    for path in sorted(folder.glob("*/manifest.json")):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        module, _, name = str(manifest.get("function")).partition(":")
+        try:
+            function = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError):
+            found.append(path.parent.name)
+            continue
+        if code_hash(function) != manifest["code"]:
+            found.append(path.parent.name)
+    return found
