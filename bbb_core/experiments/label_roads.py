@@ -158,8 +158,8 @@ def simulate_roads(
             for n in sizes:
                 stream = rng.generator(seed, "roads", level, repr(float(share)), int(n))
                 found = audits(
-                    rates=pair.tolist(), witnesses=some, share=share, n=n, known=known, repeats=repeats,
-                    confidence=confidence, stream=stream,
+                    rates=pair.tolist(), witnesses=some, share=share, n=n, known=known,
+                    repeats=repeats, confidence=confidence, stream=stream,
                 )  # fmt: skip
                 for road, ends in found.items():
                     row = {"level": level, "share": share, "n": n, "road": road}

@@ -34,6 +34,8 @@ __all__ = [
     "measure_outsiders",
     "measure_readings",
     "measure_witnesses",
+    "occupation_rates",
+    "reading_rates",
 ]
 
 POOLS = ("woman", "man", "person")
@@ -113,6 +115,17 @@ def measure_readings(
         "refusal": np.stack(refusal),
         "occupations": pools.occupations,
     }
+
+
+def reading_rates(odds: Any) -> np.ndarray:
+    """Return the rate of "read as woman" in every pool, ``[..., 3, n]`` to ``[..., 3]``."""
+    return np.asarray((np.asarray(odds) > 0).mean(axis=-1))
+
+
+def occupation_rates(odds: Any, occupations: Any) -> np.ndarray:
+    """Return the rate of "read as woman" among women and men of each occupation, ``[k, 2]``."""
+    read, codes = np.asarray(odds)[:2] > 0, np.asarray(occupations)
+    return np.stack([read[:, codes == k].mean(axis=1) for k in np.unique(codes)])
 
 
 def _scores(reader: AttributeReader, images: Tensor) -> tuple[np.ndarray, np.ndarray]:

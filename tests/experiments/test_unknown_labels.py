@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bbb_core.experiments import label_leaks as leaks
 from bbb_core.experiments import label_refusals as refusals
 from bbb_core.experiments import label_roads as roads
 from bbb_core.experiments import unknown_labels as world
@@ -159,3 +160,30 @@ def test_figures_are_misread_alike_in_both_groups():
     t, f = rates[1]
     assert 0.6 < t < 0.95
     assert abs(t - (1 - f)) < 4 * np.sqrt(2 * t * (1 - t) / n)
+
+
+def test_leak_ends_where_the_lemma_says_and_widening_covers():
+    found = leaks.simulate_leak(
+        witnesses=WITNESSES, leak=(0.2, 0.0), share=0.5, n=20000, known=20000, repeats=200,
+        confidence=0.95, seed=0,
+    )  # fmt: skip
+    assert found["limit"] == pytest.approx(0.5 / 0.8)
+    assert found["plain"] == 0  # the interval ends up around 0.625
+    assert found["widened"] >= 184  # guaranteed; below 92 % with probability 0.05 at most
+    assert found["width"][1] > found["width"][0]
+
+
+def test_outsiders_are_shared_out_by_how_they_are_read():
+    """30 % neither, half of them read as women: 0.35 * 0.9 + 0.35 * 0.2 + 0.3 * 0.5."""
+    found = leaks.outsider_limits([0.9, 0.2, 0.5], [[1, 0, 0], [1, 0, 1]], [0.0, 0.3])
+    q = 0.35 * 0.9 + 0.35 * 0.2 + 0.15
+    assert found["as read"].tolist() == pytest.approx([0.55, q])
+    assert found["corrected"].tolist() == pytest.approx([0.5, (q - 0.2) / 0.7])
+    assert found["label-free"].tolist() == pytest.approx([0.5, (0.35 + 0.65) / 2])
+
+
+def test_rates_by_pool_and_occupation():
+    odds = np.array([[1.0, -1.0, 2.0, 3.0], [-1.0, -2.0, 0.5, -1.0], [1.0, 1.0, 1.0, -1.0]])
+    assert world.reading_rates(odds).tolist() == [0.75, 0.25, 0.75]
+    found = world.occupation_rates(odds, np.array([0, 0, 1, 1]))
+    assert found.tolist() == [[0.5, 0.0], [1.0, 0.5]]
