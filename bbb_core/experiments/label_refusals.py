@@ -10,7 +10,7 @@ import pandas as pd
 
 from bbb_core import checks, rng
 from bbb_core.balance import two_groups as two
-from bbb_core.experiments.label_roads import stated_bound
+from bbb_core.experiments.label_roads import mean_of_known, stated_bound
 
 __all__ = ["REMEDIES", "refusal_curve", "refusal_limit", "simulate_refusals"]
 
@@ -100,8 +100,8 @@ def simulate_refusals(
                     "remedy": remedy,
                     "audits": repeats,
                     "covered": int(((low <= share) & (share <= high)).sum()),
-                    "low": float(np.nanmean(low)),
-                    "high": float(np.nanmean(high)),
+                    "low": mean_of_known(low),
+                    "high": mean_of_known(high),
                 }
             )
     return {"table": pd.DataFrame(rows)}

@@ -22,6 +22,7 @@ __all__ = [
     "ROADS",
     "audits",
     "extreme_rate",
+    "mean_of_known",
     "simulate_occupations",
     "simulate_roads",
     "stated_bound",
@@ -167,20 +168,25 @@ def simulate_roads(
     return {"table": pd.DataFrame(rows)}
 
 
+def mean_of_known(x: np.ndarray) -> float:
+    """Return the mean without NaN, NaN if nothing else is there (audits without an interval)."""
+    known = x[~np.isnan(x)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 def _summary(
     value: np.ndarray, low: np.ndarray, high: np.ndarray, share: float, tolerance: float
 ) -> dict[str, float | int]:
     none = np.isnan(low)
     said = np.bincount(verdicts(low, high, share, tolerance=tolerance), minlength=3)
-    some = np.isfinite(value)
     return {
         "audits": len(low),
         "covered": int(((low <= share) & (share <= high)).sum()),
         "none": int(none.sum()),
         **{name: int(k) for name, k in zip(VERDICTS, said, strict=True)},
-        "error": float((value[some] - share).mean()) if some.any() else np.nan,
-        "low": float(low[~none].mean()) if not none.all() else np.nan,
-        "high": float(high[~none].mean()) if not none.all() else np.nan,
+        "error": mean_of_known(value - share),
+        "low": mean_of_known(low),
+        "high": mean_of_known(high),
     }
 
 
@@ -229,7 +235,7 @@ def simulate_occupations(
                 drift=slack, confidence=confidence,
             )  # fmt: skip
             row[f"{method} covered"] = int(((low <= share) & (share <= high)).sum())
-            row[f"{method} width"] = float(np.nanmean(high - low))
+            row[f"{method} width"] = mean_of_known(high - low)
         rows.append(row)
     return {"table": pd.DataFrame(rows), "drift": drift}
 
