@@ -80,10 +80,8 @@ def _levels(rates: Any) -> list[str]:
 def roads(table: pd.DataFrame, rates: Any, *, share: float, n: int) -> Figure:
     """Draw the mean interval of every road at every level, for one planted share and size."""
     names = _levels(rates)
-    made, axes = figure(height=3.0)
-    axes.axhline(share, color="black", linewidth=1.0)
-    axes.annotate("planted", (len(names) - 0.5, share), xytext=(0, 3), ha="right",
-                  textcoords="offset points", fontsize=9)  # fmt: skip
+    made, axes = figure(height=3.2)
+    axes.axhline(share, color="black", linewidth=1.0, label="planted")
     for k, (road, look) in enumerate(palette(ROADS).items()):
         rows = table[(table["road"] == road) & (table["share"] == share) & (table["n"] == n)]
         at = rows["level"].to_numpy() + 0.17 * (k - 1.5)
@@ -100,7 +98,7 @@ def roads(table: pd.DataFrame, rates: Any, *, share: float, n: int) -> Figure:
     axes.set_xticks(range(len(names)), names)
     axes.set(xlabel="mean error of the reader", ylabel="share of women", ylim=(0, 1.02))
     axes.grid(axis="x", visible=False)
-    axes.legend(ncols=4, loc="lower center")
+    made.legend(ncols=5, loc="outside upper center", fontsize=9, frameon=False)
     return made
 
 
@@ -153,7 +151,8 @@ def occupations(table: pd.DataFrame, *, share: float, confidence: float) -> Figu
     }
     for method, look in looks.items():
         covered = rows[f"{method} covered"] / rows["audits"]
-        right.plot(covered, place, label=words[method], **look.points(alpha=0.9))
+        at = place + {"pooled": 0.0, "drift": 0.2, "own": -0.2}[method]
+        right.plot(covered, at, label=words[method], **look.points(markersize=4))
     right.axvline(confidence, color="black", linewidth=1.0)
     right.set(xlabel="coverage", xlim=(-0.03, 1.03))
     made.legend(loc="outside upper right", ncols=3, fontsize=9, frameon=False)
@@ -163,13 +162,13 @@ def occupations(table: pd.DataFrame, *, share: float, confidence: float) -> Figu
 @house
 def refusals(curve: pd.DataFrame, table: pd.DataFrame, *, share: float) -> Figure:
     """Draw whom a reader refuses, and the mean interval of each remedy."""
-    made, (left, right) = figure(1, 2, height=3.1)
+    made, (left, right) = figure(1, 2, height=3.4)
     names = {"women": "women answered", "men": "men answered", "accuracy": "right, if answered",
              "share": "women, if answered"}  # fmt: skip
     for (column, label), look in zip(names.items(), palette(names).values(), strict=True):
         left.plot(curve["refused"], curve[column], label=label, **look.lines())
     left.set(xlabel="share of images refused", ylabel="share", ylim=(0, 1.03))
-    left.legend(loc="lower left")
+    left.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.2, 1.0))
     right.axhline(share, color="black", linewidth=1.0)
     levels = sorted(table["refused"].unique())
     for k, (remedy, look) in enumerate(palette(REMEDIES).items()):
@@ -181,7 +180,7 @@ def refusals(curve: pd.DataFrame, table: pd.DataFrame, *, share: float) -> Figur
     right.set_xticks(range(len(levels)), [f"{x:g}" for x in levels])
     right.set(xlabel="share of images refused", ylabel="share of women", ylim=(0, 1.03))
     right.grid(axis="x", visible=False)
-    right.legend(ncols=2, loc="lower center")
+    right.legend(ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return made
 
 
