@@ -18,7 +18,7 @@ from torch import Tensor
 
 from bbb_core import checks, rng
 from bbb_core.balance.classifier import AttributeReader
-from bbb_core.balance.outsiders import linear_direction, mixture_distance, score_distance
+from bbb_core.balance.outsiders import Score, linear_direction, mixture_distance, score_distance
 from bbb_core.balance.reader_training import ReaderTraining, train_reader
 from bbb_core.data import emoji
 from bbb_core.data.procedural import SHAPES, procedural_figures
@@ -231,9 +231,8 @@ def measure_outsiders(
                 if witness == "refusal":
                     found = score_distance(values[who, which], groups, rng=stream)
                 else:
-                    found = mixture_distance(
-                        values[who, which], groups, score=witness, rng=stream
-                    )  # fmt: skip
+                    score: Score = "novelty" if witness == "novelty" else "linear"
+                    found = mixture_distance(values[who, which], groups, score=score, rng=stream)
                 noticed[i, k] += found.refuted
                 low[i, k] += found.low / repeats
     return {"noticed": noticed, "low": low}

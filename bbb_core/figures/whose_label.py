@@ -168,7 +168,8 @@ def refusals(curve: pd.DataFrame, table: pd.DataFrame, *, share: float) -> Figur
     for (column, label), look in zip(names.items(), palette(names).values(), strict=True):
         left.plot(curve["refused"], curve[column], label=label, **look.lines())
     left.set(xlabel="share of images refused", ylabel="share", ylim=(0, 1.03))
-    left.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.2, 1.0))
+    tight: dict[str, Any] = {"columnspacing": 1.0, "handletextpad": 0.5}
+    left.legend(ncols=2, loc="lower right", bbox_to_anchor=(1.03, 1.0), **tight)
     right.axhline(share, color="black", linewidth=1.0)
     levels = sorted(table["refused"].unique())
     for k, (remedy, look) in enumerate(palette(REMEDIES).items()):
@@ -180,7 +181,7 @@ def refusals(curve: pd.DataFrame, table: pd.DataFrame, *, share: float) -> Figur
     right.set_xticks(range(len(levels)), [f"{x:g}" for x in levels])
     right.set(xlabel="share of images refused", ylabel="share of women", ylim=(0, 1.03))
     right.grid(axis="x", visible=False)
-    right.legend(ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0))
+    right.legend(ncols=2, loc="lower right", bbox_to_anchor=(1.03, 1.0), **tight)
     return made
 
 
