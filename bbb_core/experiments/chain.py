@@ -46,14 +46,14 @@ class ChainSettings:
 
     size: int = 16
     channels: tuple[int, ...] = (32, 64)
-    steps: int = 800
+    steps: int = 900
     batch: int = 32
     learning_rate: float = 5e-3
-    scorer_steps: int = 300
+    scorer_steps: int = 250
     n_neutral: int = 24
-    n_group: int = 12
-    n_averaged: int = 12
-    reverse_steps: int = 20
+    n_group: int = 10
+    n_averaged: int = 8
+    reverse_steps: int = 18
 
 
 @lru_cache(maxsize=2)
@@ -73,7 +73,7 @@ def _generator(space: PromptSpace, settings: ChainSettings, seed: int) -> Denois
     )
     config = TrainingConfig(
         steps=settings.steps, batch=settings.batch, learning_rate=settings.learning_rate,
-        condition_noise=0.2, precision="float32", seed=seed,
+        condition_noise=0.15, precision="float32", seed=seed,
     )  # fmt: skip
     data = TrainingSet(drawings.images, rows, pairs, torch.ones(len(pairs)))
     run = train(data, network, config, augmentation=emoji.augment, device="cpu")
