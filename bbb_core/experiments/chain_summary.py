@@ -97,7 +97,7 @@ class Chain:
         scores = self._scores(strategy)
         asked = np.arange(len(scores))
         own = scores[asked, :, :, asked]  # [20, 2, n]
-        wrong = (scores.sum(-1) - own).mean() / (len(scores) - 1)
+        spread = np.sqrt(scores.reshape(-1, len(scores)).var(0).mean())
         fits = (np.asarray(self.values["read_group"]) == np.arange(2)[:, None]) & (
             np.asarray(self.values["read_occupation"]) == asked[:, None, None]
         )
@@ -105,15 +105,13 @@ class Chain:
         n = fits.sum(-1)
         mean = (own * fits).sum(-1) / n
         square = (((own - mean[..., None]) ** 2) * fits).sum(-1) / (n - 1) / n
-        step = float(mean.mean() - wrong)
-        return (mean[:, 1] - mean[:, 0]) / step, square.sum(1) / step**2
+        return (mean[:, 1] - mean[:, 0]) / spread, square.sum(1) / spread**2
 
     def score_gap(self, strategy: Strategy = "plain") -> np.ndarray:
         """Mean score of women minus that of men, per occupation, [20]; fair is 0.
 
         Images of group prompts that are read as what was asked for, so that all fit alike. The
-        unit is the step from a fitting to a wrong picture: the mean score under the own prompt
-        minus that under the prompts of other occupations.
+        unit is the standard deviation of a prompt's scores over all images, fitting and wrong.
         """
         return self._gaps(strategy)[0]
 

@@ -110,7 +110,7 @@ def mitigations(encoders: Sequence[Encoder]) -> Figure:
         _whiskers(right, ends, places + shift[name], looks[name], name)
     left.set_yticks(places, _names(encoders))
     left.set(xlabel="imbalance (TV)", xlim=(0, 0.55))
-    right.set(xlabel="score gap (steps from fitting to wrong)")
+    right.set(xlabel="score gap (SD of a prompt's scores)")
     right.set_xlim(left=0)
     made.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return made
