@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -219,8 +219,8 @@ def stays_and_flips(encoders: Sequence[Encoder], *, confidence: float = 0.95) ->
 
 def signatures(
     encoders: Sequence[Encoder], *, high: float, least: float, flip: float, unexplained: float
-) -> dict[str, FailureSignature]:
-    """Return the failure signatures of each encoder, and under "all" those over encoders."""
+) -> tuple[dict[str, FailureSignature], dict[str, FailureSignature]]:
+    """Return the failure signatures of each encoder, and those over encoders, by stage."""
     found = {}
     for encoder in encoders:
         plain = encoder.mean("score_error", "plain")
@@ -236,35 +236,36 @@ def signatures(
             imbalance=encoder.mean("imbalance", "neutral"),
             floor=encoder.chains[0].floor("neutral"), mitigations=pairs, high=high, least=least,
         )  # fmt: skip
-    effects, errors, _ = stage_effects(encoders, "prompt to images")
-    found["all"] = failure_signature(
-        effects=effects, errors=errors, flip=flip, unexplained=unexplained
-    )
-    return found
+    across = {}
+    for stage in STAGES:
+        effects, errors, _ = stage_effects(encoders, stage)
+        across[stage] = failure_signature(
+            effects=effects, errors=errors, flip=flip, unexplained=unexplained
+        )
+    return found, across
 
 
 def _cell(signature: Signature) -> str:
-    ends = [f"{end:.2f}" if np.isfinite(end) else "∞" for end in (signature.low, signature.high)]
     if not np.isfinite(signature.low):
-        return f"{signature.verdict}: nothing to mitigate"
-    return f"{signature.verdict}: {signature.value:.2f} [{', '.join(ends)}]"
+        return f"{signature.verdict}: nothing sure to mitigate"
+    return f"{signature.verdict}: {signature.value:.2f} [{signature.low:.2f}, {signature.high:.2f}]"
 
 
-def signature_table(found: dict[str, FailureSignature]) -> pd.DataFrame:
-    """Return all signatures as text: a row per signature, a column per encoder."""
-    cells: dict[str, dict[str, str]] = {}
-    for spec, every in found.items():
-        for signature in every:
-            row = cells.setdefault(signature.name, {"triggered above": f"{signature.threshold:g}"})
-            row[spec] = _cell(signature)
-    table = pd.DataFrame.from_dict(cells, orient="index").fillna("")
-    table.index.name = "signature"
-    return table
+def signature_table(found: Mapping[str, FailureSignature]) -> pd.DataFrame:
+    """Return signatures as text: a row per chain of audits, a column per signature."""
+    rows = {
+        name: {
+            f"{s.name.removeprefix('idle mitigation: ')} (> {s.threshold:g})": _cell(s)
+            for s in every
+        }
+        for name, every in found.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("judged")
 
 
-def show_signatures(found: dict[str, FailureSignature]) -> None:
+def show_signatures(*found: Mapping[str, FailureSignature]) -> None:
     """Glue how many signatures are triggered, not triggered and undecided."""
-    verdicts = [signature.verdict for every in found.values() for signature in every]
+    verdicts = [signature.verdict for one in found for every in one.values() for signature in every]
     show_number("signs-all", len(verdicts), digits=0)
     for name, verdict in (
         ("triggered", "triggered"), ("clear", "not triggered"), ("open", "undecided"),

@@ -225,18 +225,19 @@ def test_tables_and_claims(encoders):
 
 
 def test_signatures_of_encoders(encoders):
-    found = report.signatures(encoders, high=0.1, least=0.2, flip=0.0, unexplained=0.5)
+    found, across = report.signatures(encoders, high=0.1, least=0.2, flip=0.0, unexplained=0.5)
     one = found["minilm"]
     assert one["high total variation"].verdict == "triggered"
     assert one["idle mitigation: averaged prompt"].verdict == "triggered"
     assert one["idle mitigation: subclass sampling"].verdict == "not triggered"
     assert one["idle mitigation: average-then-score"].verdict == "not triggered"
     assert one["idle mitigation: subclass-score"].verdict == "triggered"
-    assert found["all"].triggered == ("opposite signs", "differing encoders")
+    assert across["prompt to images"].triggered == ("opposite signs", "differing encoders")
+    assert list(across) == list(STAGES)
     table = report.signature_table(found)
-    assert table.loc["opposite signs", "minilm"] == ""
-    assert table.loc["opposite signs", "all"].startswith("triggered")
-    report.show_signatures(found)
+    assert table.loc["minilm", "averaged prompt (> 0.8)"].startswith("triggered: 1.00")
+    assert report.signature_table(across).iloc[0, 0].startswith("triggered")
+    report.show_signatures(found, across)
 
 
 def test_figures(encoders):
