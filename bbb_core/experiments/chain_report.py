@@ -30,6 +30,7 @@ __all__ = [
     "record_subclass_sampling",
     "record_subclass_score",
     "settings_table",
+    "show_levels",
     "show_signatures",
     "signature_table",
     "signatures",
@@ -72,10 +73,31 @@ def generators_table(encoders: Sequence[Encoder]) -> pd.DataFrame:
                     "named group": f"{hits / n:.3f}",
                     "occupation": f"{(chain.values['read_occupation'] == asked).mean():.3f}",
                     "readable, neutral": f"{1 - none:.3f}",
+                    "occupation, neutral": f"{chain.values['right_neutral']:.3f}",
                     "scorer: occupation": f"{best.mean():.2f}",
                 }
             )
     return pd.DataFrame(rows).set_index(["encoder", "seed"])
+
+
+LEVELS: Mapping[str, tuple[str, ...]] = {
+    "lean of prompts": ("prompt_lean",),
+    "lean of images": ("image_lean",),
+    "score gap": ("score_gap", "plain"),
+}
+"""Measures of `Encoder.mean` whose means over occupations are compared between encoders."""
+
+
+def show_levels(encoders: Sequence[Encoder], *, confidence: float) -> None:
+    """Glue how many encoders surely lean to women, to men, and agree from prompts to images."""
+    signs = {}
+    for name in ("lean of prompts", "lean of images"):
+        ends = [student(e.mean(*LEVELS[name]), len(encoders), confidence) for e in encoders]
+        signs[name] = np.array([(low > 0) * 1 - (high < 0) * 1 for _, low, high in ends])
+    images = signs["lean of images"]
+    show_number("images-to-women", (images > 0).sum(), digits=0)
+    show_number("images-to-men", (images < 0).sum(), digits=0)
+    show_number("levels-against", (signs["lean of prompts"] * images < 0).sum(), digits=0)
 
 
 def embeddings_table(encoders: Sequence[Encoder]) -> pd.DataFrame:
@@ -83,12 +105,8 @@ def embeddings_table(encoders: Sequence[Encoder]) -> pd.DataFrame:
     rows = []
     for encoder in encoders:
         row = {"encoder": encoder.spec, "kind": encoder.family}
-        for name, x in (
-            ("lean of prompts", encoder.mean("prompt_lean")),
-            ("lean of images", encoder.mean("image_lean")),
-            ("score gap", encoder.mean("score_gap", "plain")),
-        ):
-            value, low, high = student(x, 1, 0.95)
+        for name, measure in LEVELS.items():
+            value, low, high = student(encoder.mean(*measure), 1, 0.95)
             row[name] = f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
         rows.append(row)
     return pd.DataFrame(rows).set_index("encoder")
@@ -220,7 +238,7 @@ def stays_and_flips(encoders: Sequence[Encoder], *, confidence: float = 0.95) ->
 def signatures(
     encoders: Sequence[Encoder], *, high: float, least: float, flip: float, unexplained: float
 ) -> tuple[dict[str, FailureSignature], dict[str, FailureSignature]]:
-    """Return the failure signatures of each encoder, and those over encoders, by stage."""
+    """Return the failure signatures of each encoder, and those over encoders by level or stage."""
     found = {}
     for encoder in encoders:
         plain = encoder.mean("score_error", "plain")
@@ -237,6 +255,13 @@ def signatures(
             floor=encoder.chains[0].floor("neutral"), mitigations=pairs, high=high, least=least,
         )  # fmt: skip
     across = {}
+    for name, measure in LEVELS.items():
+        levels = np.array([encoder.mean(*measure) for encoder in encoders])
+        errors = levels.std(1, ddof=1) / levels.shape[1] ** 0.5
+        if (errors > 0).all():  # else nothing varies, as where no image can be read
+            across[f"mean {name}"] = failure_signature(
+                effects=levels.mean(1), errors=errors, flip=flip, unexplained=unexplained
+            )
     for stage in STAGES:
         effects, errors, _ = stage_effects(encoders, stage)
         across[stage] = failure_signature(

@@ -221,6 +221,7 @@ def test_tables_and_claims(encoders):
     assert list(signs.index) == list(STAGES)
     assert len(report.generators_table(encoders)) == 6
     assert len(report.embeddings_table(encoders)) == 3
+    report.show_levels(encoders, confidence=0.95)
     assert "seconds for all scores" in report.settings_table(TINY, encoders).index
 
 
@@ -233,7 +234,7 @@ def test_signatures_of_encoders(encoders):
     assert one["idle mitigation: average-then-score"].verdict == "not triggered"
     assert one["idle mitigation: subclass-score"].verdict == "triggered"
     assert across["prompt to images"].triggered == ("opposite signs", "differing encoders")
-    assert list(across) == list(STAGES)
+    assert list(across) == [*(f"mean {name}" for name in report.LEVELS), *STAGES]
     table = report.signature_table(found)
     assert table.loc["minilm", "averaged prompt (> 0.8)"].startswith("triggered: 1.00")
     assert report.signature_table(across).iloc[0, 0].startswith("triggered")
