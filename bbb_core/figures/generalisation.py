@@ -51,11 +51,9 @@ def forest(encoders: Sequence[Encoder], *, confidence: float = 0.95) -> Figure:
 @house
 def scatter(encoders: Sequence[Encoder]) -> Figure:
     """Draw lean of the images against lean of the prompts, a panel per encoder."""
-    columns = min(4, len(encoders))
+    columns = min(3, len(encoders))
     rows = -(-len(encoders) // columns)
-    made, panels = figure(
-        rows, columns, height=0.5 + 1.75 * rows, sharex=True, sharey=True, squeeze=False
-    )
+    made, panels = figure(rows, columns, height=0.5 + 1.75 * rows, sharey=True, squeeze=False)
     for axes, encoder in zip(panels.flat, encoders, strict=False):
         look = FAMILIES[encoder.family]
         axes.axhline(0, color="black", linewidth=0.6)
@@ -78,7 +76,7 @@ def leans(encoders: Sequence[Encoder]) -> Figure:
     made, axes = figure(height=0.9 + 0.3 * len(encoders))
     for row, values in enumerate(table[:, order]):
         look = FAMILIES[encoders[row].family]
-        size = 6 + 130 * np.abs(values)
+        size = 6 + 110 * np.abs(values)
         fill = [look.colour if value > 0 else "white" for value in values]
         axes.scatter(
             range(len(values)), [len(table) - row] * len(values), s=size, c=fill, marker="o",
