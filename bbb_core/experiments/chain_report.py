@@ -70,11 +70,11 @@ def generators_table(encoders: Sequence[Encoder]) -> pd.DataFrame:
                 {
                     "encoder": encoder.spec,
                     "seed": chain.seed,
-                    "named group": f"{hits / n:.3f}",
+                    "group": f"{hits / n:.3f}",
                     "occupation": f"{(chain.values['read_occupation'] == asked).mean():.3f}",
-                    "readable, neutral": f"{1 - none:.3f}",
-                    "occupation, neutral": f"{chain.values['right_neutral']:.3f}",
-                    "scorer: occupation": f"{best.mean():.2f}",
+                    "neutral: readable": f"{1 - none:.3f}",
+                    "neutral: occupation": f"{chain.values['right_neutral']:.3f}",
+                    "scorer": f"{best.mean():.2f}",
                 }
             )
     return pd.DataFrame(rows).set_index(["encoder", "seed"])
@@ -95,6 +95,7 @@ def show_levels(encoders: Sequence[Encoder], *, confidence: float) -> None:
         ends = [student(e.mean(*LEVELS[name]), len(encoders), confidence) for e in encoders]
         signs[name] = np.array([(low > 0) * 1 - (high < 0) * 1 for _, low, high in ends])
     images = signs["lean of images"]
+    show_number("n-encoders", len(encoders), digits=0)
     show_number("images-to-women", (images > 0).sum(), digits=0)
     show_number("images-to-men", (images < 0).sum(), digits=0)
     show_number("levels-against", (signs["lean of prompts"] * images < 0).sum(), digits=0)
@@ -273,7 +274,11 @@ def signatures(
 def _cell(signature: Signature) -> str:
     if not np.isfinite(signature.low):
         return f"{signature.verdict}: nothing sure to mitigate"
-    return f"{signature.verdict}: {signature.value:.2f} [{signature.low:.2f}, {signature.high:.2f}]"
+    value, low, high = (
+        round(x, 2) + 0.0
+        for x in (signature.value, signature.low, signature.high)  # no "-0.00"
+    )
+    return f"{signature.verdict}: {value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def signature_table(found: Mapping[str, FailureSignature]) -> pd.DataFrame:
