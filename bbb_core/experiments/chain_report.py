@@ -72,8 +72,8 @@ def generators_table(encoders: Sequence[Encoder]) -> pd.DataFrame:
                     "seed": chain.seed,
                     "group": f"{hits / n:.3f}",
                     "occupation": f"{(chain.values['read_occupation'] == asked).mean():.3f}",
-                    "neutral: readable": f"{1 - none:.3f}",
-                    "neutral: occupation": f"{chain.values['right_neutral']:.3f}",
+                    "neutral read": f"{1 - none:.3f}",
+                    "neutral right": f"{chain.values['right_neutral']:.3f}",
                     "scorer": f"{best.mean():.2f}",
                 }
             )
@@ -274,11 +274,8 @@ def signatures(
 def _cell(signature: Signature) -> str:
     if not np.isfinite(signature.low):
         return f"{signature.verdict}: nothing sure to mitigate"
-    value, low, high = (
-        round(x, 2) + 0.0
-        for x in (signature.value, signature.low, signature.high)  # no "-0.00"
-    )
-    return f"{signature.verdict}: {value:.2f} [{low:.2f}, {high:.2f}]"
+    ends = np.array([signature.value, signature.low, signature.high])
+    return "{}: {:.2f} [{:.2f}, {:.2f}]".format(signature.verdict, *ends.round(2) + 0.0)
 
 
 def signature_table(found: Mapping[str, FailureSignature]) -> pd.DataFrame:

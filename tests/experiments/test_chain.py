@@ -147,6 +147,19 @@ def test_spaces_have_unit_rows(spec, drawings):
     assert len(losses) == 1
 
 
+def test_a_table_of_rows_is_an_encoder(drawings, tmp_path):
+    nouns, kinds = (*emoji.OCCUPATIONS, "person"), (None, *GROUPS)
+    texts = [emoji.caption(noun, kind) for kind in kinds for noun in nouns]
+    rows = rng.generator(0, "table").standard_normal((63, 5))
+    path = tmp_path / "rows.npz"
+    np.savez(path, texts=np.array(texts), embeddings=rows)
+    space, _ = open_space(f"table:{path}", drawings, steps=1, seed=0)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    assert np.allclose(space.prompts[0, :, :], unit[[0, 21, 42]], atol=1e-6)
+    assert np.allclose(space.persons, unit[[41, 62]], atol=1e-6)
+    assert space.embed_images(drawings.images[:2]).shape == (2, 5)
+
+
 def test_a_tiny_chain_runs_and_repeats():
     one, other = (measure_chain("glove", TINY, 3) for _ in range(2))
     assert one["scores"].shape == (20, 2, 2, 20, 3)
