@@ -25,6 +25,7 @@ from bbb_core.experiments.generators import (
 )
 from bbb_core.experiments.people import describe_training, measure_model, reader
 from bbb_core.results.artefacts import Artefact
+from bbb_core.results.claims import show_number
 from bbb_core.stats import Estimate, binomial_interval, bootstrap
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "refusal",
     "right_occupation",
     "separation",
+    "show_group_settings",
     "training",
     "training_table",
     "worst_prompt",
@@ -97,6 +99,14 @@ def worst_prompt(drawn: Mapping[str, Any]) -> dict[str, float]:
     right = np.stack([counts[:, g, g] for g in range(len(GROUPS))], 1)
     n = int(counts[0, 0].sum())
     return _exact(int(right.min()), n, confidence=1 - 0.05 / right.size)
+
+
+def show_group_settings(n_group: int) -> None:
+    """Glue how many images a group prompt has, and what its lower limit can be at best."""
+    looks = len(emoji.OCCUPATIONS) * len(GROUPS)
+    show_number("n-group-text", n_group, digits=0)
+    best = _exact(n_group, n_group, confidence=1 - 0.05 / looks)
+    show_number("worst-possible", best["low"], digits=2)
 
 
 def right_occupation(drawn: Mapping[str, Any]) -> dict[str, float]:

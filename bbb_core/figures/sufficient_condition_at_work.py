@@ -24,6 +24,7 @@ __all__ = [
     "monotone",
     "neutral_even",
     "neutral_plain",
+    "neutral_worst",
     "pictures",
     "table",
 ]
@@ -78,6 +79,20 @@ def _differences(counts: np.ndarray, *, looks: int) -> tuple[np.ndarray, np.ndar
 
 def _absolute(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(np.maximum(low, -high), 0), np.maximum(np.abs(low), np.abs(high))
+
+
+def neutral_worst(made: Mapping[str, Any], leans: Sequence[float]) -> dict[str, float]:
+    """Return the largest difference of shares over the shapes at eta = 0, symmetrised model."""
+    counts = np.asarray(made["counts"])[1, :, list(leans).index(0.0)]
+    value, low, high = _differences(counts, looks=len(counts))
+    least, most = _absolute(low, high)
+    worst = float(np.abs(value).max())
+    return {
+        "value": worst,
+        "low": float(least.max()),
+        "high": float(most.max()),
+        "n": int(counts[0].sum()),
+    }
 
 
 def neutral_even(made: Mapping[str, Any], leans: Sequence[float]) -> dict[str, float]:
