@@ -33,6 +33,7 @@ __all__ = [
     "draw",
     "group_distances",
     "held_out_ratio",
+    "held_out_table",
     "near_training",
     "person_nearer_to_man",
     "person_ratios",
@@ -149,6 +150,21 @@ def held_out_ratio(drawn: Mapping[str, Any], study: Study, *, seed: int = 0) -> 
     )
     low, high = min(made.low, made.value), max(made.high, made.value)
     return {"value": made.value, "low": low, "high": high, "n": len(hidden)}
+
+
+def held_out_table(drawn: Mapping[str, Any], study: Study) -> pd.DataFrame:
+    """Return, per held-out combination, how many images of its prompt were read as it."""
+    codes = np.asarray(drawn["named_tone_codes"])
+    rows = {}
+    for cell in study.held_out:
+        occupation, group, tone = cell.split("|")
+        own = codes[emoji.OCCUPATIONS.index(occupation), GROUPS.index(group)]
+        count = int((own == emoji.TONES.index(tone)).sum())
+        rows[f"{group} {occupation}, {tone}"] = {
+            "drawn": f"{count} of {int((own >= 0).sum())}",
+            "if as often as the others": f"{(own >= 0).sum() / len(emoji.TONES):.1f}",
+        }
+    return pd.DataFrame(rows).T.rename_axis("never shown in training")
 
 
 def person_ratios(size: int) -> pd.DataFrame:

@@ -197,8 +197,9 @@ def curve(made: Mapping[str, Any], leans: Sequence[float]) -> Figure:
 
 @house
 def pictures(made: Mapping[str, Any], leans: Sequence[float], *, shape: int = 0) -> Figure:
-    """Draw generations of one shape: a row per model, a block per prompt."""
-    sheet = np.asarray(made["sheet"])[:, shape, :, :3]
+    """Draw generations of one shape: a row per model, a block for every other prompt."""
+    picked = list(range(0, len(leans), 2))
+    sheet = np.asarray(made["sheet"])[:, shape, picked]
     rows = [np.concatenate(list(own.reshape(-1, *own.shape[2:])), axis=2) for own in sheet]
     picture = np.concatenate(rows, axis=1).transpose(1, 2, 0)
     fig, axes = figure(height=5.4 * picture.shape[0] / picture.shape[1] + 0.6)
@@ -207,9 +208,10 @@ def pictures(made: Mapping[str, Any], leans: Sequence[float], *, shape: int = 0)
     axes.spines[:].set_visible(False)
     size = sheet.shape[-1]
     axes.set_yticks([size * (i + 0.5) for i in range(2)], MODELS)
-    width = picture.shape[1] / len(leans)
-    labels = [f"{reflection_distance(lean):.2f}" for lean in leans]
-    axes.set_xticks([width * (j + 0.5) for j in range(len(leans))], labels)
-    axes.set_xlabel("reflection distance eta")
+    width = picture.shape[1] / len(picked)
+    labels = [f"eta = {reflection_distance(leans[j]):.2f}" for j in picked]
+    axes.set_xticks([width * (j + 0.5) for j in range(len(picked))], labels)
+    for j in range(1, len(picked)):
+        axes.axvline(width * j - 0.5, color="white", linewidth=3)
     axes.tick_params(length=0)
     return fig
