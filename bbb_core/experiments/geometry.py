@@ -28,6 +28,7 @@ __all__ = [
 PREDICTORS = {
     "cosine gap": "cos(p, woman) - cos(p, man)",
     "cosine ratio": "cos(p, woman) / cos(p, man)",
+    "distance ratio": "log ||p - man|| / ||p - woman||",
     "reflection": "signed eta: 2 gap / |woman - man|",
     "path KL": "log KL(p || man) / KL(p || woman), all steps",
     "early path KL": "the same over the early, noisier half of the steps",
@@ -69,6 +70,9 @@ def predictors(study: Study, drawn: Mapping[str, Any]) -> pd.DataFrame:
     table = {
         "cosine gap": to_woman - to_man,
         "cosine ratio": to_woman / to_man,
+        "distance ratio": np.log(
+            np.linalg.norm(neutral - man, axis=1) / np.linalg.norm(neutral - woman, axis=1)
+        ),
         "reflection": 2 * (to_woman - to_man) / apart,
         "path KL": np.log(whole[:, 0] / whole[:, 1]),
         "early path KL": np.log(early[:, 0] / early[:, 1]),

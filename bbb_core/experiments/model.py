@@ -208,13 +208,14 @@ def training_table(study: Study, *, reverse_steps: int) -> pd.DataFrame:
         "text encoder": study.encoder,
         "noise schedule": f"{scheduler.config.beta_schedule}, {c.train_timesteps} levels",
         "objective": "mean squared error of v, stratified noise levels",
-        "optimiser": f"AdamW, rate {c.learning_rate:g}, warm-up {c.warmup}, cosine to 0, "
-        f"decay {c.weight_decay:g}, gradient norm at most 1",
+        "optimiser": f"AdamW, decay {c.weight_decay:g}, gradient norm at most 1",
+        "learning rate": f"{c.learning_rate:g}, warm-up {c.warmup} steps, cosine to 0",
         "steps x batch": f"{c.steps} x {c.batch}",
         "average of weights": f"exponential, {c.ema:g}",
         "condition dropout, noise": f"{c.condition_dropout:g}, {c.condition_noise:g}",
         "arithmetic": f"{c.precision} (weights in float32)",
-        "sampler": f"ancestral, {reverse_steps} steps, noise in every step, common last map",
+        "sampler": f"ancestral, {reverse_steps} steps, noise in every step",
+        "last map": "denoising under the null condition",
         "seed": str(c.seed),
     }
     return pd.DataFrame({"value": rows.values()}, index=pd.Index(rows, name="training"))

@@ -140,8 +140,9 @@ def correction_table(drawn: Mapping[str, Any], *, size: int, steps: int) -> pd.D
         ]
     made = _corrected(drawn, size, steps)
     rows["second reader, corrected"] = [
-        "" if made is None else f"{made.shares[r]:.2f} [{made.interval[r][0]:.2f}, "
-        f"{made.interval[r][1]:.2f}]"
+        ""
+        if made is None
+        else f"{made.shares[r]:.2f} [{made.interval[r][0]:.2f}, {made.interval[r][1]:.2f}]"
         for r in READINGS
     ]
     index = pd.Index(rows, name="all neutral prompts")

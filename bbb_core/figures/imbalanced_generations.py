@@ -199,7 +199,7 @@ def training_length(
             kl.append(float(np.median(terms[..., terms.shape[-1] // 2 :].sum(-1).min(1))))
         axes[1].plot(steps, kl, label=regime, **look.lines(marker=look.marker))
     axes[0].set(xlabel="further training steps", ylabel="mean excess imbalance")
-    axes[1].set(xlabel="further training steps", ylabel="early KL to nearest group (nats)")
+    axes[1].set(xlabel="further training steps", ylabel="early KL (nats)")
     fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig
 
