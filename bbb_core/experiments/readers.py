@@ -25,10 +25,10 @@ def check_second_reader(size: int, steps: int) -> dict[str, Any]:
     -------
     dict
         ``state`` of the reader without its weights, and ``weight NAME`` in half precision. For
-        drawings of unknown skin tones (``tone``: the occupations are known, as they are in generations) and
-        of unknown occupations (``occupation``, much harder): ``counts_...`` the confusion matrix
-        [true, read] over (man, woman, none), and ``right_...`` (share, low, high) of the other
-        attribute.
+        drawings of unknown skin tones (``tone``: the occupations are known, as they are in
+        generations) and of unknown occupations (``occupation``, much harder): ``counts_...`` the
+        confusion matrix [true, read] over (man, woman, none), and ``right_...`` (share, low, high)
+        of the other attribute.
     """
     training = ReaderTraining(steps=steps)
     made: dict[str, Any] = {}
