@@ -31,7 +31,7 @@ def cell_table(name: str, counts: Any) -> np.ndarray:
     if (x < 0).any() or (x != np.floor(x)).any():
         row, column = (int(i) for i in np.argwhere((x < 0) | (x != np.floor(x)))[0])
         raise InputError(
-            f"{name} holds {x[row, column]:g} at ({row}, {column}); pass whole, non-negative counts."
+            f"{name} holds {x[row, column]:g} at ({row}, {column}); pass counts, 0 or more."
         )
     if min(x.shape) < 2:
         raise InputError(f"{name} has shape {x.shape}; pass at least two rows and two columns.")

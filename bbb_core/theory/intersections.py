@@ -1,4 +1,4 @@
-r"""What margins say about intersections: the formulas of the chapter on gender, tone, occupation."""
+r"""What margins say about intersections, and T2 for several groups (chapter: intersections)."""
 
 from __future__ import annotations
 
