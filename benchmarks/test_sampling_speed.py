@@ -11,11 +11,11 @@ import torch
 from bbb_core import rng
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
 from bbb_core.diffusion.path_kl import path_kl
-from bbb_core.diffusion.process import SampleStreams, reverse_states
-from bbb_core.diffusion.sampling import DenoiserProcess
+from bbb_core.diffusion.process import reverse_states
+from bbb_core.diffusion.sampling import DenoiserProcess, ImageStreams
 from bbb_core.diffusion.training import noise_scheduler
 
-STEPS, BATCH, REPEATS = 12, 64, 5
+STEPS, BATCH, REPEATS = 12, 64, 7
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def diffusers_loop(network, condition):
 
 
 def certified_loop(process, condition):
-    for _, x, _ in reverse_states(process, condition, BATCH, generators=SampleStreams(0, BATCH)):
+    for _, x, _ in reverse_states(process, condition, BATCH, generators=ImageStreams(0, BATCH)):
         last = x
     return last
 
@@ -74,14 +74,14 @@ def in_turns(first, second):
 
 
 def test_sampler_against_the_loop_of_diffusers(benchmark, network, prompts):
-    """Equal network, steps and batch; ours carries a float64 state and a stream per block."""
+    """Equal network, steps and batch; ours has a float64 state and streams of noise per image."""
     process = DenoiserProcess(network, steps=STEPS, batch=BATCH)
     ratio, ours, theirs = in_turns(
         lambda: certified_loop(process, prompts[0]), lambda: diffusers_loop(network, prompts[0])
     )
     benchmark.extra_info.update(ratio=ratio, ours=ours, theirs=theirs)
     benchmark.pedantic(certified_loop, args=(process, prompts[0]), rounds=1)
-    assert ratio < 1.1
+    assert ratio < 1.02  # at least as fast, up to the noise of the clock
 
 
 def test_certificate_against_its_evaluations(benchmark, network, prompts):

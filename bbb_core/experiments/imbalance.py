@@ -55,6 +55,7 @@ def draw(
     n_paths: int = 0,
     reverse_steps: int,
     guidance: float = 1.0,
+    reader_steps: int,
     shown: int,
 ) -> Artefact:
     """Return what a generator draws for its prompts; see `experiments.people.measure_model`."""
@@ -70,6 +71,7 @@ def draw(
         n_paths=n_paths,
         reverse_steps=reverse_steps,
         guidance=guidance,
+        reader_steps=reader_steps,
         shown=shown,
         seed=0,
     )

@@ -56,6 +56,7 @@ def draw(
     n_group: int,
     n_paths: int,
     reverse_steps: int,
+    reader_steps: int,
     shown: int,
     seed: int,
 ) -> Artefact:
@@ -72,6 +73,7 @@ def draw(
         n_paths=n_paths,
         reverse_steps=reverse_steps,
         guidance=1.0,
+        reader_steps=reader_steps,
         shown=shown,
         seed=seed,
     )
@@ -120,8 +122,7 @@ def held_out_ratio(drawn: Mapping[str, Any], study: Study, *, seed: int = 0) -> 
 
     1 means as often, 0 never; the interval resamples the held-out cells.
     """
-    n = int(np.asarray(drawn["group"])[0, 0].sum())
-    tones = np.asarray(drawn["tone"])[:, -len(GROUPS) * n :].reshape(-1, len(GROUPS), n)
+    tones = np.asarray(drawn["named_tone_codes"])
     hidden, shown = [], []
     for cell in study.held_out:
         occupation, group, tone = cell.split("|")

@@ -14,7 +14,8 @@ from bbb_core import rng, stats
 from bbb_core.alignment.auditing import Audit
 from bbb_core.data import emoji
 from bbb_core.experiments.audit_trials import run_trials
-from bbb_core.experiments.caption_bias import GROUPS, LEVELS, shares_of_men
+from bbb_core.experiments.caption_bias import GROUPS, shares_of_men
+from bbb_core.experiments.score_design import LEVELS
 from bbb_core.experiments.score_models import ScoredModels
 from bbb_core.figures.style import figure, house, palette
 from bbb_core.results.artefacts import artefact

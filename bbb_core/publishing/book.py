@@ -26,7 +26,7 @@ from bbb_core.publishing.golden import with_golden, write_golden
 from bbb_core.publishing.site import build_book, site_key
 from bbb_core.publishing.stored import keep
 from bbb_core.results.artefacts import LOG
-from bbb_core.results.collect import collect, differences, read_claims
+from bbb_core.results.collect import absent, collect, differences, read_claims
 from bbb_core.results.files import write_json
 
 __all__ = ["build", "golden", "prepare_tests", "reference", "reproduce", "run_chapters"]
@@ -150,7 +150,10 @@ def reproduce(book: Path, *, say: Say) -> list[str]:
         tempfile.TemporaryDirectory(prefix="bbb-") as folder,
     ):
         notebooks = run_chapters(book, "book", Path(folder), say=say)
-        found = differences(before, collect(notebooks.values()))
+        claims = collect(notebooks.values())
+        if absent(claims):
+            say(f"not compared, for want of published data: {', '.join(absent(claims))}")
+        found = differences(before, claims)
         for path in sorted(cache.glob("artefacts/*/manifest.json")):
             manifest = json.loads(path.read_text(encoding="utf-8"))
             lines = manifest.get("differences", [])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bbb_core.experiments.audit_trials import run_trials
-from bbb_core.experiments.caption_bias import audit_design, shares_of_men
+from bbb_core.experiments.caption_bias import shares_of_men
 from bbb_core.experiments.score_audits import audit_model, floor_table, quality, ranking_auc
+from bbb_core.experiments.score_design import audit_design
 from bbb_core.experiments.score_models import STRATEGY_COLUMNS, ScoredModel, ScoredModels
 from bbb_core.figures import alignment_auditing, alignment_mitigation, reward_for_imbalance
 from bbb_core.rng import generator
@@ -22,8 +23,16 @@ def made_up(bias: str, seed: int) -> ScoredModel:
     men = shares_of_men(bias)
     lean = 0.5 * (men - 0.5)
     sign = np.where(d.group == 0, 1.0, -1.0)
-    noise = 0.05 * rng.standard_normal((len(d.truth), len(STRATEGY_COLUMNS) + 4))
-    columns = [*STRATEGY_COLUMNS, "score-then-average", "man", "woman", "read as woman"]
+    noise = 0.05 * rng.standard_normal((len(d.truth), len(STRATEGY_COLUMNS) + 6))
+    columns = [
+        *STRATEGY_COLUMNS,
+        "score-then-average",
+        "man",
+        "woman",
+        "read as woman",
+        "average of four",
+        "subclass of four",
+    ]
     scores = d.truth[:, None] + noise
     scores[:, 0] += sign * lean[d.prompt]
     scores[:, columns.index("man")] += 0.2 * sign
