@@ -25,8 +25,11 @@ __all__ = [
 ]
 
 
-def cell_table(name: str, counts: Any) -> np.ndarray:
-    """Check a table of counts [a, b], at least 2 x 2 and not all zero; return it as int64."""
+def cell_table(name: str, counts: Any, *, others: int = 0) -> np.ndarray:
+    """Check a table of counts [a, b], at least 2 x 2; return it as int64.
+
+    It may be all zero only if there are `others`: images outside the table.
+    """
     x = np.asarray(checks.matrix(name, counts), dtype=np.float64)
     if (x < 0).any() or (x != np.floor(x)).any():
         row, column = (int(i) for i in np.argwhere((x < 0) | (x != np.floor(x)))[0])
@@ -35,7 +38,7 @@ def cell_table(name: str, counts: Any) -> np.ndarray:
         )
     if min(x.shape) < 2:
         raise InputError(f"{name} has shape {x.shape}; pass at least two rows and two columns.")
-    if x.sum() == 0:
+    if x.sum() + others == 0:
         raise InputError(f"{name} counts nothing; pass at least one image.")
     return x.astype(np.int64)
 
@@ -44,7 +47,8 @@ def product_of_margins(shares: Any) -> np.ndarray:
     """Return the law with the same margins and independent readings, shape [..., a, b]."""
     p = np.asarray(shares, dtype=np.float64)
     total = p.sum(axis=(-2, -1), keepdims=True)
-    return np.asarray(p.sum(axis=-1, keepdims=True) * p.sum(axis=-2, keepdims=True) / total)
+    product = p.sum(axis=-1, keepdims=True) * p.sum(axis=-2, keepdims=True)
+    return np.asarray(product / np.where(total > 0, total, 1))  # nothing stays nothing
 
 
 def interaction_tv(shares: Any) -> Any:
@@ -58,7 +62,7 @@ def interaction_tv(shares: Any) -> Any:
     Returns
     -------
     float or numpy.ndarray
-        In [0, 1); zero when the margins say everything.
+        In [0, 1); zero when the margins say everything (and for an empty table).
 
     Examples
     --------
@@ -67,7 +71,7 @@ def interaction_tv(shares: Any) -> Any:
     """
     p = np.asarray(shares, dtype=np.float64)
     total = p.sum(axis=(-2, -1))
-    found = np.abs(p - product_of_margins(p)).sum(axis=(-2, -1)) / (2 * total)
+    found = np.abs(p - product_of_margins(p)).sum(axis=(-2, -1)) / np.where(total > 0, 2 * total, 1)
     return float(found) if np.ndim(found) == 0 else found
 
 

@@ -115,9 +115,9 @@ def intersectional_balance(
     >>> b.first.imbalance, b.second.imbalance, b.joint.imbalance, b.hidden
     (0.0, 0.0, 0.5, 0.5)
     """
-    x = cell_table("counts", counts)
-    _names(x, rows, columns)
     extra = checks.integer("none", none, low=0)
+    x = cell_table("counts", counts, others=extra)
+    _names(x, rows, columns)
     alpha = 1 - checks.confidence_level(confidence)
 
     def balance(names: Sequence[str], values: np.ndarray, part: float) -> Balance:
@@ -198,7 +198,7 @@ def vanishing_cells(
     level = 1 - (1 - checks.confidence_level(confidence)) / len(tables)
     found = []
     for prompt, table, left in zip(prompts, tables, extra, strict=True):
-        x = cell_table("counts", table)
+        x = cell_table("counts", table, others=int(left))
         _names(x, rows, columns)
         outcomes = np.append(x.ravel(), left)
         box = multinomial_intervals(outcomes, confidence=level)[:-1]

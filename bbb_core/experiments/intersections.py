@@ -10,7 +10,7 @@ import pandas as pd
 
 from bbb_core import rng
 from bbb_core.balance.floor import leave_one_out_imbalance, plug_in_imbalance
-from bbb_core.balance.interaction import interaction_test
+from bbb_core.balance.interaction import Interaction, interaction_test
 from bbb_core.balance.intersections import intersectional_balance, vanishing_cells
 from bbb_core.balance.reversals import covariance_parts, find_reversals
 from bbb_core.data.emoji import OCCUPATIONS, TONES
@@ -56,6 +56,16 @@ def _all(drawn: Mapping[str, Any]) -> tuple[np.ndarray, int]:
     return counts.sum(axis=0), int(none.sum())
 
 
+def _test(counts: np.ndarray, *keys: str) -> Interaction:
+    n = int(counts.sum())
+    if n < 2:
+        return Interaction(
+            interaction=0.0, interaction_floor=0.0, hidden=0.0, hidden_floor=0.0, p_value=1.0,
+            hidden_p_value=1.0, n=n,
+        )  # fmt: skip
+    return interaction_test(counts, rng=rng.generator(0, *keys), n_permutations=DRAWS)
+
+
 def balance_table(generators: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Return margins and joint law of each generator, occupations pooled, as text.
 
@@ -65,9 +75,7 @@ def balance_table(generators: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     for name, drawn in generators.items():
         counts, none = _all(drawn)
         b = intersectional_balance(counts, none=none, **NAMES)
-        test = interaction_test(
-            counts, rng=rng.generator(0, "pooled interaction", name), n_permutations=DRAWS
-        )
+        test = _test(counts, "pooled interaction", name)
         p.append(test.p_value)
         rows.append(
             {
@@ -132,19 +140,15 @@ def images_needed(fractions: Sequence[float], *, prompts: Sequence[int]) -> pd.D
 def occupation_table(drawn: Mapping[str, Any], *, key: str) -> pd.DataFrame:
     """Return, per occupation, margins, joint law and the test of independence (Holm).
 
-    Occupations of which nothing could be read are left out. Columns: ``gender``, ``tone``,
-    ``product``, ``joint`` (imbalances among the readable images), ``hidden``, ``floor``,
-    ``excess``, ``p``, ``adjusted``, ``n``.
+    Where fewer than two images could be read there is nothing to depend: no excess, p = 1.
+    Columns: ``gender``, ``tone``, ``product``, ``joint`` (imbalances among the readable images),
+    ``hidden``, ``floor``, ``excess``, ``p``, ``adjusted``, ``n``.
     """
     counts, _ = cell_counts(drawn)
-    rows, names = [], []
+    rows = []
     for name, table in zip(OCCUPATIONS, counts, strict=True):
-        if table.sum() < 2:
-            continue
-        b = intersectional_balance(table, **NAMES)
-        test = interaction_test(
-            table, rng=rng.generator(0, "interaction", key, name), n_permutations=DRAWS
-        )
+        b = intersectional_balance(table, none=int(table.sum() == 0), **NAMES)
+        test = _test(table, "interaction", key, name)
         rows.append(
             {
                 "gender": b.first.imbalance,
@@ -158,8 +162,7 @@ def occupation_table(drawn: Mapping[str, Any], *, key: str) -> pd.DataFrame:
                 "n": test.n,
             }
         )
-        names.append(name)
-    made = pd.DataFrame(rows, index=pd.Index(names, name="occupation"))
+    made = pd.DataFrame(rows, index=pd.Index(OCCUPATIONS, name="occupation"))
     made["adjusted"] = holm(made["p"])
     return made
 
@@ -181,10 +184,13 @@ def pooling(drawn: Mapping[str, Any]) -> dict[str, float]:
     """Return the imbalance of gender, pooled over occupations and as a mean within them.
 
     ``within_low`` and ``within`` bracket the mean: the first errs downwards, the second upwards.
+    Zero where nothing can be read.
     """
     counts, _ = cell_counts(drawn)
     genders = counts.sum(axis=2)
     genders = genders[genders.sum(axis=1) >= 2]
+    if len(genders) == 0:
+        return {"pooled": 0.0, "within": 0.0, "within_low": 0.0}
     return {
         "pooled": float(plug_in_imbalance(genders.sum(axis=0)[None])[0]),
         "within": float(plug_in_imbalance(genders).mean()),
