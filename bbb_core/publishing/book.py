@@ -196,6 +196,11 @@ def reference(book: Path, *, say: Say) -> Path:
         say(line)
     target = _reference(book)
     write_json(target, {"format": 1, "claims": collect(notebooks.values())})
+    executed = _executed(book, "book")
+    executed.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.*"):  # notebooks and their stamps: `build` need not run them again
+        if path != log:
+            os.replace(path, executed / path.name)
     return target
 
 
