@@ -34,7 +34,7 @@ class Noise:
         The same for one level set after the other.
     null_draws : iterator of numpy.ndarray, shape [draws, groups], or None
         Signed errors within level sets over `cell_error`, redrawn as if no group had an error, for
-        one level set after the other; None: `cell_draws` serve.
+        one level set after the other, where this may differ from `cell_draws`.
     """
 
     error: np.ndarray

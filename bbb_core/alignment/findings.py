@@ -118,6 +118,11 @@ class _Total:
     def largest(self, groups: np.ndarray) -> np.ndarray:
         return self.standardised(self.draws)[:, groups].max(axis=1, initial=0.0)
 
+    def p_value(self, values: np.ndarray, groups: np.ndarray) -> float:
+        largest = self.largest(groups)
+        observed = self.standardised(values)[groups].max(initial=-np.inf)
+        return float((1 + (largest >= observed).sum()) / (1 + len(largest)))
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -186,15 +191,14 @@ class Findings:
         estimate = np.where(enough, sums.residual / sums.n, 0.0)
         error = np.where(enough, noise.cell_error, 0.0)
         plug_in = np.abs(estimate).sum(axis=1)
-        noise_alone = _Total.of(noise.cell_draws, error)
-        null = noise_alone if noise.null_draws is None else _Total.of(noise.null_draws, error)
-        centre, spread = noise_alone.centre, noise_alone.spread
+        alone = _Total.of(noise.cell_draws, error)
+        centre, spread = alone.centre, alone.spread
         usable = live & (spread > 0)
-        q = float(np.quantile(noise_alone.largest(usable), (1 + self.confidence) / 2))
+        q = float(np.quantile(alone.largest(usable), (1 + self.confidence) / 2))
         q = t_factor(q, noise.freedom)
-        observed, largest = null.standardised(plug_in)[usable], null.largest(usable)
-        exceeded = largest >= observed.max(initial=-np.inf)
-        p_value = float((1 + exceeded.sum()) / (1 + len(largest)))
+        p_value = alone.p_value(plug_in, usable)
+        if noise.null_draws is not None:  # two ways to redraw clusters: the more careful answer
+            p_value = max(p_value, _Total.of(noise.null_draws, error).p_value(plug_in, usable))
         corrected = corrected_absolute(estimate, error).sum(axis=1)
         total = np.sqrt((error**2).sum(axis=1))
         value = median_corrected_maximum(
