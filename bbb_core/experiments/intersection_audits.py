@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bbb_core import rng
-from bbb_core.alignment.auditing import audit
 from bbb_core.alignment.boosting import repair
+from bbb_core.alignment.split import split_worst_error
 from bbb_core.experiments.score_models import ScoredModel, ScoredModels
 
 __all__ = ["FAMILIES", "STAGES", "audit_ratio", "repair_gain", "repair_table", "worst_error"]
@@ -33,25 +33,21 @@ def _labels(model: ScoredModel, by: Sequence[str], rows: np.ndarray) -> np.ndarr
 
 def worst_error(
     model: ScoredModel, scores: np.ndarray, by: Sequence[str], rows: np.ndarray
-) -> tuple[float, float, float, str]:
-    """Return the worst absolute mean error over the cells of a family, and the worst cell.
+) -> float:
+    """Return the worst absolute mean error over the cells of a family, by sample splitting.
 
-    Returns
-    -------
-    value, low, high, group
-        In degrees of fit. The value is corrected for selecting the largest of many noisy errors;
-        [low, high] holds for all cells of the family together. Drawings are the clusters.
+    In degrees of fit. Every cell shows every degree of fit equally often by design, so the mean
+    error of each degree over all cells is taken off before cells are compared, and the overall
+    mean put back: that removes noise, and no error of a cell.
     """
-    cells = _labels(model, by, rows)
-    made = audit(
-        scores, model.design.truth[rows], cells, order=1, level_sets=5, minimum_support=2,
-        clusters=model.drawings()[rows], n_draws=1000,
+    degree = model.design.truth[rows]
+    residual = degree - scores
+    _, code = np.unique(degree, return_inverse=True)
+    by_degree = np.bincount(code, residual) / np.bincount(code)
+    return split_worst_error(
+        residual - by_degree[code] + residual.mean(), _labels(model, by, rows),
+        strata=model.drawings()[rows], rng=rng.generator(0, "worst error", *by),
     )  # fmt: skip
-    live = made.by_group[made.by_group["supported"]]
-    worst = live.loc[live["bias"].abs().idxmax()]
-    scale = 1 / float(live["share"].mean())  # the audit weighs a cell's error by its mass
-    found = made.multiaccuracy_error
-    return found.value * scale, found.low * scale, found.high * scale, str(worst["group"])
 
 
 def _halves(model: ScoredModel) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +76,7 @@ def repair_table(models: ScoredModels, column: str = "plain") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row per model, stage and family: ``bias, seed, stage, family, error, low, high, worst``.
+        A row per model, stage and family: ``bias, seed, stage, family, error``.
     """
     rows = []
     for model in models:
@@ -93,10 +89,9 @@ def repair_table(models: ScoredModels, column: str = "plain") -> pd.DataFrame:
             stages.append(made.apply(f[judge], parts[1]))
         for stage, scores in zip(STAGES, stages, strict=True):
             for family, by in FAMILIES.items():
-                found = worst_error(model, scores, by, judge)
-                rows.append((model.bias, model.seed, stage, family, *found))
-    names = ["bias", "seed", "stage", "family", "error", "low", "high", "worst"]
-    return pd.DataFrame(rows, columns=names)
+                error = worst_error(model, scores, by, judge)
+                rows.append((model.bias, model.seed, stage, family, error))
+    return pd.DataFrame(rows, columns=["bias", "seed", "stage", "family", "error"])
 
 
 def _errors(table: pd.DataFrame, bias: str, stage: str, family: str) -> np.ndarray:

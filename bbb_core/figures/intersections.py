@@ -31,6 +31,7 @@ __all__ = [
     "finding",
     "occupations",
     "real",
+    "real_interactions",
     "real_numbers",
     "real_table",
     "repairs",
@@ -99,9 +100,9 @@ def cells(found: pd.DataFrame, *, fraction: float) -> Figure:
             at, look = y + shift, LOOKS[group]
             axes.hlines(at, own["low"], own["high"], color=look.colour, linewidth=1.4)
             axes.plot(own["share"], at, label=group, **look.points())
-        axes.set(xlim=(0, None))
-        axes.set_xlabel(name.replace(", ", ",\n"), fontsize=9)
+        axes.set_xlabel(name.replace(" ", "\n"), fontsize=9)
         axes.tick_params(axis="x", labelsize=8)
+    panels[0][0].set_xlim(0, 1.05 * float(found["high"].max()))
     panels[0][0].set_yticks(y, ["default\n(yellow)", *TONES[1:]])
     panels[0][0].invert_yaxis()
     panels[0][0].set_ylabel("tone of the drawing")
@@ -172,17 +173,16 @@ def reversal_rows(table: pd.DataFrame, *, rows: int = 5) -> pd.DataFrame:
 
 
 def audit_table(table: pd.DataFrame, bias: str) -> pd.DataFrame:
-    """Return the worst corrected error per family and stage, as text: median over seeds."""
+    """Return the worst error per family and stage, as text: median and range over seeds."""
     own = table[table["bias"] == bias]
     rows = {}
     for family in FAMILIES:
         part = own[own["family"] == family]
         row = {}
         for stage in STAGES:
-            here = part[part["stage"] == stage]
-            row[stage] = f"{here['error'].median():.3f} (at most {here['high'].median():.2f})"
-        first = part[(part["stage"] == STAGES[0])].sort_values("seed").iloc[0]
-        rows[family] = row | {"worst as scored, first seed": first["worst"]}
+            found = part[part["stage"] == stage]["error"]
+            row[stage] = f"{found.median():.3f} [{found.min():.3f}, {found.max():.3f}]"
+        rows[family] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("groups")
 
 
@@ -190,7 +190,7 @@ def audit_table(table: pd.DataFrame, bias: str) -> pd.DataFrame:
 def repairs(table: pd.DataFrame) -> Figure:
     """Draw the worst error per family before and after both repairs, a panel per caption bias."""
     biases = list(dict.fromkeys(table["bias"]))
-    fig, panels = figure(1, len(biases), height=3.0, sharey=True, squeeze=False)
+    fig, panels = figure(1, len(biases), height=3.0, sharey=True, sharex=True, squeeze=False)
     looks = palette(STAGES)
     y = np.arange(len(FAMILIES))
     for axes, bias in zip(panels[0], biases, strict=True):
@@ -201,7 +201,7 @@ def repairs(table: pd.DataFrame) -> Figure:
             axes.hlines(at, [s.min() for s in seeds], [s.max() for s in seeds], color=look.colour)
             axes.plot([np.median(s) for s in seeds], at, label=stage, **look.points())
         axes.set_xlabel(f"captions: {bias}", fontsize=9)
-        axes.set_xlim(left=-0.003)
+        axes.axvline(0, color="black", linewidth=0.8)
         axes.tick_params(axis="x", labelsize=8)
     panels[0][0].set_yticks(y, list(FAMILIES))
     panels[0][0].invert_yaxis()
@@ -257,6 +257,26 @@ def real_table(found: PublishedIntersections | None) -> pd.DataFrame | str:
             "p, adjusted": [f"{p:.3f}" for p in widest["adjusted"]],
         }
     ).set_index(["scorer", "groups"])
+
+
+def real_interactions(found: PublishedIntersections | None) -> pd.DataFrame | str:
+    """Return the interactions that survive correction (the nearest one if none does), as text."""
+    if found is None:
+        return ABSENT
+    rows = found.survivors().sort_values("p_value")
+    rows = found.interactions.sort_values("p_value").head(1) if rows.empty else rows
+    return pd.DataFrame(
+        {
+            "scorer": rows["scorer"],
+            "gap": rows["first"] + " - " + rows["second"],
+            "for": rows["level"],
+            "beyond other races": [
+                f"{x:+.2f} [{low:+.2f}, {high:+.2f}]"
+                for x, low, high in zip(rows["interaction"], rows["low"], rows["high"], strict=True)
+            ],
+            "p, adjusted": [f"{p:.3f}" for p in rows["adjusted"]],
+        }
+    ).set_index("scorer")
 
 
 def _plain(name: str) -> str:
