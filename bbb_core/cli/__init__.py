@@ -16,6 +16,7 @@ _COMMANDS = {
     "audit": ("bbb_core.cli.audit", "Audit embeddings of your own for bias."),
     "book": ("bbb_core.cli.book", "Build, check and reproduce the book."),
     "chapter": ("bbb_core.cli.chapter", "List the chapters; run one with other parameters."),
+    "study": ("bbb_core.cli.study", "Ask people how they read generated images."),
 }
 
 
