@@ -142,24 +142,39 @@ def _fit(heard: pd.DataFrame, iterations: int) -> tuple[pd.DataFrame, pd.DataFra
         from crowdkit.aggregation.classification.dawid_skene import DawidSkene
         from crowdkit.aggregation.classification.majority_vote import MajorityVote
 
-        votes = MajorityVote().fit_predict_proba(heard)
-        model = DawidSkene(n_iter=iterations).fit(heard)
-    return votes, model.probas_, model.errors_
+        coded, names = {}, {}
+        for column in ("task", "worker", "label"):  # whole numbers are much faster than texts
+            coded[column], names[column] = pd.factorize(heard[column], sort=True)
+        data = pd.DataFrame(coded)
+        votes = MajorityVote().fit_predict_proba(data)
+        model = DawidSkene(n_iter=iterations).fit(data)
+    votes, posterior = (
+        pd.DataFrame(p.to_numpy(), index=names["task"][p.index], columns=names["label"][p.columns])
+        for p in (votes, model.probas_)
+    )
+    flat = model.errors_.reset_index()
+    errors = flat.set_axis(
+        ["worker", "label", *names["label"][flat.columns[2:].astype(int)]], axis=1
+    )
+    errors = errors.assign(
+        worker=names["worker"][flat["worker"]], label=names["label"][flat["label"]]
+    )
+    return votes, posterior, errors
 
 
 def _best(p: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """Return the most probable label, ``unclear`` for a tie, and its probability."""
     values = np.sort(p.to_numpy(), axis=1)
-    tie = values.shape[1] > 1 and (values[:, -1] - values[:, -2] < TIE)
     best = p.idxmax(axis=1).astype(object)
-    return best.mask(tie, UNCLEAR), p.max(axis=1)
+    if values.shape[1] > 1:
+        best = best.mask(values[:, -1] - values[:, -2] < TIE, UNCLEAR)
+    return best, p.max(axis=1)
 
 
 def _readers(heard: pd.DataFrame, posterior: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
     prior = posterior.mean()
-    flat = errors.reset_index()
     right = {}
-    for worker, own in flat.groupby("worker"):
+    for worker, own in errors.groupby("worker"):
         matrix = own.set_index("label")
         both = [c for c in prior.index if c in matrix.index]
         right[worker] = sum(float(matrix.loc[c, c]) * float(prior[c]) for c in both)

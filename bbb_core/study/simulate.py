@@ -25,6 +25,7 @@ __all__ = [
     "CAREFUL",
     "CARELESS",
     "Annotator",
+    "simulated_code",
     "simulated_export",
     "simulated_files",
     "simulated_pile",
@@ -135,6 +136,11 @@ def _choose(
         others = [group for group in groups if group != shown]
         return others[int(rng.integers(len(others)))]
     return shown
+
+
+def simulated_code(seed: int, number: int) -> str:
+    """Return the code of the annotator with that number in `simulated_pile`."""
+    return generator(seed, "annotator", number).bytes(8).hex()
 
 
 def simulated_files(

@@ -295,6 +295,13 @@ def test_ties_are_unclear_whatever_the_order_of_rows():
         assert aggregate(frame(order), options=OPTIONS).labels.loc[0, "majority"] == "unclear"
 
 
+def test_one_label_everywhere():
+    found = aggregate(frame([(i, p, "man") for i in range(3) for p in "ab"]), options=OPTIONS)
+    assert found.labels["label"].tolist() == ["man"] * 3
+    assert found.labels["posterior"].tolist() == [1.0] * 3
+    assert found.errors["right"].tolist() == [1.0, 1.0]
+
+
 def dawid_skene(counts: np.ndarray, steps: int) -> np.ndarray:
     """EM on readings [image, reader] in {0, 1}, another way: plain loops over arrays."""
     p = np.stack([1 - counts.mean(axis=1), counts.mean(axis=1)], axis=1)
