@@ -24,15 +24,16 @@ from bbb_core.study.trials import one_study, power_trials, simulated_studies
 
 __all__ = [
     "DESIGNS",
+    "balance_rows",
     "coverage",
     "dropped",
     "example",
-    "files_table",
     "needed",
     "paired",
     "planned",
     "power_check",
     "power_gap",
+    "power_table",
     "recovery",
     "right_labels",
     "scenarios",
@@ -83,8 +84,8 @@ def scenarios(
         told |= {k: v for k, v in special.items() if k in told}
         if special.get("even"):
             told["shares"] = [0.5]
-        if special.get("few"):  # three readings of an image on average
-            told["people"] = max(1, round(3 * told["images"] / per_participant))
+        if special.get("few"):  # three people read every image
+            told |= {"people": 3, "per_participant": told["images"]}
         made = results.artefact(f"human-study-{name}", simulated_studies, parameters=told)
         found[name] = made["studies"]
     return found
@@ -100,7 +101,7 @@ def screening_table(found: Collected) -> pd.DataFrame:
     return found.screening.reset_index()
 
 
-def files_table(found: Collected) -> pd.DataFrame:
+def balance_rows(found: Collected) -> pd.DataFrame:
     """Return the balance of each prompt as rounded text."""
     table = found.balance
     rows = {
@@ -156,6 +157,16 @@ def power_check(*, trials: int, confidence: float, seed: int) -> pd.DataFrame:
     return results.artefact("human-study-power", power_trials, parameters=told)["power"]
 
 
+def power_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the designs with calculated and simulated power as rounded text."""
+    names = ["images", "imbalance", "readings", "error", "can't tell", "ambiguous"]
+    shown = table[names].map("{:g}".format)
+    shown["calculated"] = table["calculated"].map("{:.3f}".format)
+    ends = zip(table["simulated"], table["low"], table["high"], strict=True)
+    shown["simulated"] = [f"{a:.3f} [{b:.3f}, {c:.3f}]" for a, b, c in ends]
+    return shown
+
+
 def power_gap(table: pd.DataFrame) -> dict[str, Any]:
     """Return the largest difference of calculated and simulated power, with an interval."""
     exact, seen = table["calculated"], table["simulated"]
@@ -191,7 +202,7 @@ def planned(readers: Mapping[str, Readers], *, imbalance: float, most: int) -> F
         right.plot(sizes, width, **look.lines(marker=look.marker, markevery=4))
     left.axhline(0.9, color="#555555", linewidth=0.8)
     left.set(xlabel="images of a prompt", ylabel=f"power, imbalance {imbalance:g}", ylim=(0, 1.02))
-    right.set(xlabel="images of a prompt", ylabel="expected half-width of a share", ylim=(0, None))
+    right.set(xlabel="images of a prompt", ylabel="half-width of a share", ylim=(0, None))
     for axes in (left, right):
         axes.set_xscale("log")
     fig.legend(loc="outside lower center", ncols=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,8 @@ def collect_pile(
     counts = ratings["participant"].isin(kept) & (ratings["role"] == "rated")
     used = ratings[counts & (ratings["showing"] == 1)]
     labels = aggregate(used, options=study.options, cant_tell=cant_tell)
+    order = [image.id for image in study.images if image.id in labels.labels.index]
+    labels = replace(labels, labels=labels.labels.loc[order])
     prompts = used.drop_duplicates("image").set_index("image")["prompt"]
     prompts = prompts.reindex(labels.labels.index)
     outcomes = (*study.groups, NONE) if study.offer_none else study.groups
