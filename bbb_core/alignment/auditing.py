@@ -86,8 +86,7 @@ def audit(
     *Intervals* take the quantile of the largest standardised noise of all groups with their
     correlation, and t instead of normal tails for small groups. *Sizes*: level sets where a group
     has fewer than 10 rows are left out of its MC; `uncovered` says how much that is.
-    *Few clusters*: with tens of clusters the p-value of MC rejects true nulls more often than
-    stated; that of MA keeps its level. Use hundreds, or fewer level sets.
+    *Few clusters*: TODO
 
     References
     ----------
@@ -117,7 +116,8 @@ def audit(
     projection = _projection(sums, f, scale)
     if clusters is None:
         totals = np.array([(residual**2 * f**i).sum() for i in range(3)])
-        noise = row_noise(sums, projection, totals, n_draws, stream)
+        whole = None if projection is None else projection.sum(axis=2)
+        noise = row_noise(sums, whole, totals, n_draws, stream)
     else:
         noise = cluster_noise(
             table, residual, f, levels, n_levels, projection, clusters, n_draws, stream
@@ -152,11 +152,14 @@ def _recalibrate(
 
 
 def _projection(sums: GroupSums, f: np.ndarray, scale: str) -> np.ndarray | None:
-    """Return the regression of each group's indicator on (1, f), or None if f stayed as given."""
+    """Return the regressions of the indicators of cells on (1, f), or None if f stayed as given.
+
+    Shape [2, groups, levels]; sums over levels are those of the indicators of groups.
+    """
     if scale == "given":
         return None
-    share = sums.count.sum(axis=1) / sums.n
+    share = sums.count / sums.n
     if scale == "shift-free" or f.var() == 0:
         return np.stack([share, np.zeros_like(share)])
-    slope = (sums.score.sum(axis=1) / sums.n - share * f.mean()) / f.var()
+    slope = (sums.score / sums.n - share * f.mean()) / f.var()
     return np.stack([share - slope * f.mean(), slope])

@@ -32,6 +32,9 @@ class Noise:
         Standard normal noise with the correlation of the signed errors.
     cell_draws : iterator of numpy.ndarray, shape [draws, groups]
         The same for one level set after the other.
+    null_draws : iterator of numpy.ndarray, shape [draws, groups], or None
+        Signed errors within level sets over `cell_error`, redrawn as if no group had an error, for
+        one level set after the other, where this may differ from `cell_draws`.
     """
 
     error: np.ndarray
@@ -39,6 +42,7 @@ class Noise:
     cell_error: np.ndarray
     draws: np.ndarray
     cell_draws: Iterator[np.ndarray]
+    null_draws: Iterator[np.ndarray] | None = None
 
 
 def row_noise(
@@ -93,7 +97,13 @@ def cluster_noise(
     """Return the noise of rows that depend on one another within clusters (prompts, annotators).
 
     Whole clusters are the independent units: variances come from the sums per cluster, and the
-    noise is drawn by Gaussian multipliers on clusters.
+    noise is drawn by Gaussian multipliers on clusters. `projection` [2, groups, levels] holds the
+    regressions of the indicators of a group within a level set on the score.
+
+    For the test of "no error in any level set" the sums themselves, not centred, change sign at
+    random, cluster by cluster: the wild cluster bootstrap with the null imposed
+    :cite:`cameron2008`. Where no group has an error and cluster sums are symmetric, such draws are
+    exchangeable with the data, so that the test keeps its level with few clusters too.
     """
     import pandas as pd
 
@@ -107,20 +117,24 @@ def cluster_noise(
     parts = np.stack(
         [_cluster_sums(table, residual, unit, k, levels == v) for v in range(n_levels)], axis=1
     )  # [clusters, levels, groups]
-    whole = parts.sum(axis=1)
     if projection is not None:
-        whole = whole - np.outer(np.bincount(unit, residual, k), projection[0])
-        whole = whole - np.outer(np.bincount(unit, residual * scores, k), projection[1])
+        for slopes, values in zip(projection, (residual, residual * scores), strict=True):
+            parts = parts - np.bincount(unit, values, k)[:, None, None] * slopes.T
+    whole = parts.sum(axis=1)
     present = _cluster_sums(table, np.ones(n), unit, k, np.ones(n, bool)) > 0
+    raw, factor = parts, k / (k - 1)
     whole, parts = whole - whole.mean(axis=0), parts - parts.mean(axis=0)
-    factor = k / (k - 1)
     multipliers = rng.standard_normal((n_draws, k))
+    signs = rng.choice([-1.0, 1.0], (n_draws, k))
+    cell_error = np.sqrt(factor * (parts**2).sum(axis=0)) / n  # [levels, groups]
+    unit_error = np.where(cell_error > 0, cell_error, np.inf)
     return Noise(
         np.sqrt(factor * (whole**2).sum(axis=0)) / n,
         present.sum(axis=0) - 1,
-        np.sqrt(factor * (parts**2).sum(axis=0)).T / n,
+        cell_error.T,
         _standardised(multipliers, whole),
         (_standardised(multipliers, parts[:, v]) for v in range(n_levels)),
+        (signs @ raw[:, v] / (n * unit_error[v]) for v in range(n_levels)),
     )
 
 

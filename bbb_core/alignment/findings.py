@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,31 @@ class Audit:
 
 
 @dataclass(frozen=True)
+class _Total:
+    """Sums over level sets of absolute noise: draws [draws, groups], their means and spreads."""
+
+    draws: np.ndarray
+    centre: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, blocks: Iterator[np.ndarray], error: np.ndarray) -> _Total:
+        draws = sum(np.abs(block) * error[:, v] for v, block in enumerate(blocks))
+        return cls(draws, draws.mean(axis=0), draws.std(axis=0))
+
+    def standardised(self, values: np.ndarray) -> np.ndarray:
+        return (values - self.centre) / np.where(self.spread > 0, self.spread, 1.0)
+
+    def largest(self, groups: np.ndarray) -> np.ndarray:
+        return self.standardised(self.draws)[:, groups].max(axis=1, initial=0.0)
+
+    def p_value(self, values: np.ndarray, groups: np.ndarray) -> float:
+        largest = self.largest(groups)
+        observed = self.standardised(values)[groups].max(initial=-np.inf)
+        return float((1 + (largest >= observed).sum()) / (1 + len(largest)))
+
+
+@dataclass(frozen=True)
 class Findings:
     """Turns sums and noise into the fields of an `Audit`."""
 
@@ -165,16 +191,14 @@ class Findings:
         estimate = np.where(enough, sums.residual / sums.n, 0.0)
         error = np.where(enough, noise.cell_error, 0.0)
         plug_in = np.abs(estimate).sum(axis=1)
-        null = np.zeros_like(noise.draws)
-        for v, block in enumerate(noise.cell_draws):
-            null += np.abs(block) * error[:, v]
-        centre, spread = null.mean(axis=0), null.std(axis=0)
+        alone = _Total.of(noise.cell_draws, error)
+        centre, spread = alone.centre, alone.spread
         usable = live & (spread > 0)
-        unit = np.where(spread > 0, spread, 1.0)
-        largest = ((null - centre) / unit)[:, usable].max(axis=1, initial=0.0)
-        q = float(np.quantile(largest, (1 + self.confidence) / 2))
-        observed = ((plug_in - centre) / unit)[usable].max(initial=-np.inf)
-        p_value = float((1 + (largest >= observed).sum()) / (1 + len(largest)))
+        q = float(np.quantile(alone.largest(usable), (1 + self.confidence) / 2))
+        q = t_factor(q, noise.freedom)
+        p_value = alone.p_value(plug_in, usable)
+        if noise.null_draws is not None:  # two ways to redraw clusters: the more careful answer
+            p_value = max(p_value, _Total.of(noise.null_draws, error).p_value(plug_in, usable))
         corrected = corrected_absolute(estimate, error).sum(axis=1)
         total = np.sqrt((error**2).sum(axis=1))
         value = median_corrected_maximum(

@@ -3,59 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from bbb_core import checks, rng
 from bbb_core import stats as tests
+from bbb_core.alignment.gap_tables import GroupGaps, gap_table, group_summary
 from bbb_core.alignment.groups import GroupTable, group_table
 from bbb_core.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["GroupGaps", "Unit", "group_gaps"]
 
 Unit = Literal["within-sd", "given", "rank"]
-
-
-@dataclass(frozen=True)
-class GroupGaps:
-    """What `group_gaps` found; see there for the definitions.
-
-    Attributes
-    ----------
-    pairs : pandas.DataFrame
-        One row per pair of groups of the same attributes: ``gap`` (first minus second), pointwise
-        interval ``low, high``, simultaneous interval ``family_low, family_high``, ``p_value``,
-        ``adjusted`` (Holm over all pairs), the number of ``strata``, and ``bound``: the pair's
-        term of theorem T6.
-    by_group : pandas.DataFrame
-        n, share and mean of each group (in `unit`, centred within strata).
-    bound, bound_low : float
-        Label-free lower bound on the multiaccuracy error (T6), in `unit`, and its lower confidence
-        limit; zero proves nothing.
-    unit : str
-    scale : float
-        What one unit is in the score's own scale (1 for ``given``; ranks have none: 1).
-    """
-
-    pairs: pd.DataFrame
-    by_group: pd.DataFrame
-    bound: float
-    bound_low: float
-    unit: str
-    scale: float
-
-    def gap(self, first: str, second: str) -> pd.Series:
-        """Return the row of one pair, with its sign turned if need be."""
-        for a, b, sign in ((first, second, 1), (second, first, -1)):
-            row = self.pairs[(self.pairs["first"] == a) & (self.pairs["second"] == b)]
-            if len(row):
-                return row.iloc[0] if sign == 1 else _turned(row.iloc[0])
-        raise InputError(f"no pair of {first!r} and {second!r} was compared; see pairs.")
 
 
 def group_gaps(
@@ -159,14 +119,19 @@ def group_gaps(
         gaps, draws, p = _by_rows(count, total, squares, scale, first, second, n_resamples, stream)
     share = count.sum(axis=0) / len(x)
     harmonic = 1 / (1 / share[first] + 1 / share[second])
-    frame = _frame(table, gaps, draws, p, pairs, level)
+    frame = gap_table(table, gaps, draws, p, pairs, level)
     used = (count[:, first] > 0) & (count[:, second] > 0)
     frame["strata"] = used.sum(axis=0)
     frame["bound"] = (frame["gap"].abs() - margin).clip(lower=0) * harmonic
     closest = np.maximum(frame["family_low"], -frame["family_high"]).clip(lower=0)
     low = float(((closest - margin).clip(lower=0) * harmonic).max())
     return GroupGaps(
-        frame, _summary(table, count, total, scale), float(frame["bound"].max()), low, unit, scale
+        frame,
+        group_summary(table, count, total, scale),
+        float(frame["bound"].max()),
+        low,
+        unit,
+        scale,
     )
 
 
@@ -262,46 +227,3 @@ def _by_rows(
     z = np.divide(np.abs(gaps), spread, out=np.zeros_like(gaps), where=spread > 0)
     draws = gaps + (noise[:, first] - noise[:, second]) / scale
     return gaps, draws, 2 * stats.norm.sf(z)
-
-
-def _frame(
-    table: GroupTable, gaps: np.ndarray, draws: np.ndarray, p: np.ndarray, pairs: list, level: float
-) -> pd.DataFrame:
-    import pandas as pd
-
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(draws, tails, axis=0)
-    spread = draws.std(axis=0)
-    safe = np.where(spread > 0, spread, 1.0)
-    critical = float(np.quantile((np.abs(draws - gaps) / safe).max(axis=1), level))
-    return pd.DataFrame(
-        {
-            "attribute": [" & ".join(table.attributes[a]) for a, _ in pairs],
-            "first": [table.names[a] for a, _ in pairs],
-            "second": [table.names[b] for _, b in pairs],
-            "gap": gaps, "low": low, "high": high,
-            "family_low": gaps - critical * spread, "family_high": gaps + critical * spread,
-            "p_value": p, "adjusted": tests.holm(p),
-        }
-    )  # fmt: skip
-
-
-def _summary(table: GroupTable, count: np.ndarray, total: np.ndarray, scale: float) -> pd.DataFrame:
-    import pandas as pd
-
-    n = count.sum(axis=0)
-    return pd.DataFrame(
-        {
-            "group": table.names, "n": n.astype(int), "share": n / table.n,
-            "mean": total.sum(axis=0) / n / scale,
-        }
-    )  # fmt: skip
-
-
-def _turned(row: pd.Series) -> pd.Series:
-    turned = row.copy()
-    turned["first"], turned["second"] = row["second"], row["first"]
-    turned["gap"] = -row["gap"]
-    for low, high in (("low", "high"), ("family_low", "family_high")):
-        turned[low], turned[high] = -row[high], -row[low]
-    return turned

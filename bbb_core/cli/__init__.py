@@ -13,10 +13,11 @@ from bbb_core.errors import InputError
 __all__ = ["main"]
 
 _COMMANDS = {
-    "audit": ("bbb_core.cli.audit", "Audit embeddings of your own for bias."),
+    "audit": ("bbb_core.cli.audit", "Audit embeddings, models, generations or scores of your own."),
     "book": ("bbb_core.cli.book", "Build, check and reproduce the book."),
     "chapter": ("bbb_core.cli.chapter", "List the chapters; run one with other parameters."),
     "study": ("bbb_core.cli.study", "Ask people how they read generated images."),
+    "sweep": ("bbb_core.cli.sweep", "Run a chapter over a grid of parameters."),
 }
 
 
@@ -59,4 +60,4 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bbb")
 def main() -> None:
-    """Bias Begets Bias: run the book's chapters and audit embeddings of your own."""
+    """Bias Begets Bias: run the book's chapters and audit material of your own."""

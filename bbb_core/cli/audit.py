@@ -1,17 +1,17 @@
-"""`bbb audit`: measure embeddings, scores and generations of your own."""
+"""`bbb audit`: measure embeddings, models, generations and scores of your own."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bbb_core import __version__
 from bbb_core.cli.audit_alignment import alignment
 from bbb_core.cli.audit_generations import generations
+from bbb_core.cli.audit_model import model
+from bbb_core.cli.folder import deliver, records, require_new
 from bbb_core.errors import InputError
 
 __all__ = ["audit"]
@@ -21,11 +21,12 @@ _MOST = 10_000_000  # bytes of a list of occupations
 
 @click.group()
 def audit() -> None:
-    """Audit embeddings, generations and scores of your own for bias."""
+    """Audit embeddings, models, generations and scores of your own for bias."""
 
 
 audit.add_command(alignment)
 audit.add_command(generations)
+audit.add_command(model)
 
 
 @audit.command("embeddings")
@@ -61,10 +62,7 @@ def embeddings(**options: Any) -> None:
     """
     if options["encoder"] is None:
         raise InputError("--encoder is missing; pass minilm, e5, glove, open_clip:... or table:...")
-    if options["out"] is not None and Path(options["out"]).exists():
-        folder = Path(options["out"])
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise InputError(f"--out {folder} exists and is no empty folder; name a new one.")
+    out = require_new(options["out"])
     groups = _groups(options["groups"])
     level = "word" if options["encoder"] == "glove" else "sentence"
     plan = _plan(options, groups, level)
@@ -76,11 +74,17 @@ def embeddings(**options: Any) -> None:
 
     encoder = load_encoder(options["encoder"], device=options["device"])
     found = audit_embeddings(encoder, plan, confidence=options["confidence"], seed=options["seed"])
-    as_json = found.summary | {"table": _plain(found.table)}
+    as_json = json.dumps(found.summary | {"table": records(found.table)}, indent=1, allow_nan=False)
     text = _report(found)
-    if options["out"] is not None:
-        _write(Path(options["out"]), found, as_json, text)
-    click.echo(json.dumps(as_json, indent=1, allow_nan=False) if options["as_json"] else text)
+    if out is not None:
+        gaps = found.table.to_csv(index=False, lineterminator="\n")
+        deliver(
+            out,
+            {"audit.json": as_json + "\n", "gaps.csv": gaps, "report.txt": text + "\n"},
+            command="bbb audit embeddings",
+            settings=found.summary | {"contrasts": list(found.summary["contrasts"])},
+        )
+    click.echo(as_json if options["as_json"] else text)
 
 
 def _groups(given: tuple[str, ...]) -> dict[str, str]:
@@ -145,16 +149,10 @@ def _occupations(options: dict[str, Any]) -> tuple[str, ...]:
     return nouns
 
 
-def _plain(table: Any) -> list[dict[str, Any]]:
-    """Rows for JSON; a value that was not computed is null."""
-    rows = table.to_dict("records")
-    return [{k: None if v != v else v for k, v in row.items()} for row in rows]
-
-
 def _report(found: Any) -> str:
     said = found.summary
-    lines = [f"Encoder {said['encoder']}, {len(said['templates'])} templates, "
-             + (f"{len(said['pairs'])} word pairs" if said["pairs"]
+    lines = [f"Encoder {said['encoder']}, {_counted(said['templates'], 'template')}, "
+             + (_counted(said["pairs"], "word pair") if said["pairs"]
                 else f"groups {', '.join(said['groups'])}")]  # fmt: skip
     percent = f"{said['confidence']:.0%}"
     for contrast, notes in said["contrasts"].items():
@@ -176,6 +174,10 @@ def _report(found: Any) -> str:
                 f"p = {labour['p']:.2g}."
             )
     return "\n".join(lines)
+
+
+def _counted(things: Any, noun: str) -> str:
+    return f"{len(things)} {noun}" + ("" if len(things) == 1 else "s")
 
 
 def _count(notes: dict[str, Any], percent: str) -> str:
@@ -207,27 +209,3 @@ def _rows(rows: Any, percent: str) -> str:
     if rows["share_women"].notna().any():
         shown["US women"] = [f"{s:.0%}" if s == s else "" for s in rows["share_women"]]
     return shown.to_string(index=False)
-
-
-def _write(folder: Path, found: Any, as_json: dict[str, Any], text: str) -> None:
-    from bbb_core.device import describe
-    from bbb_core.results.files import sha256, write_json, write_text
-
-    try:
-        write_json(folder / "audit.json", as_json)
-        write_text(folder / "report.txt", text + "\n")
-        write_text(folder / "gaps.csv", found.table.to_csv(index=False, lineterminator="\n"))
-        names = ("audit.json", "gaps.csv", "report.txt")
-        write_json(
-            folder / "manifest.json",
-            {
-                "command": "bbb audit embeddings",
-                "bbb_core": __version__,
-                "made": datetime.now(UTC).isoformat(timespec="seconds"),
-                "machine": describe(),
-                "settings": found.summary | {"contrasts": list(found.summary["contrasts"])},
-                "sha256": {name: sha256(folder / name) for name in names},
-            },
-        )
-    except OSError as error:
-        raise InputError(f"--out {folder} cannot be written: {error.strerror}.") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bbb_core.cli.folder import deliver, records, require_new
 from bbb_core.errors import InputError
 
 __all__ = ["alignment"]
@@ -34,7 +35,7 @@ _MOST = 2_000_000_000  # bytes of a table
 @click.option("--minimum-support", type=int, default=30, show_default=True)
 @click.option("--confidence", type=float, default=0.95, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", metavar="DIR", help="Write the tables as CSV and audit.json.")
+@click.option("--out", metavar="DIR", help="Write tables, audit.json, report.txt, manifest.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the report.")
 def alignment(**options: Any) -> None:
     """Audit the alignment scores in FILE (CSV or parquet, one row per image).
@@ -44,9 +45,7 @@ def alignment(**options: Any) -> None:
     deviations, and the error that they prove if the truth is group-blind (theorem T6). With
     --within, prompts are the independent units. Groups are labels that somebody assigned.
     """
-    out = None if options["out"] is None else Path(options["out"])
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out} exists and is no empty folder; name a new one.")
+    out = require_new(options["out"])
     if not options["groups"]:
         raise InputError("--group is missing; name at least one column of groups.")
     table = _read(Path(options["file"]))
@@ -57,9 +56,14 @@ def alignment(**options: Any) -> None:
             known = ", ".join(map(str, table.columns[:12]))
             raise InputError(f"FILE has no column {name!r}; it has {known}.")
     found = _gaps(table, options) if options["truth"] is None else _audit(table, options)
+    as_json, text = _as_json(found), _report(found)
     if out is not None:
-        _write(out, found)
-    click.echo(_as_json(found) if options["as_json"] else _report(found))
+        tables = found["tables"].items()
+        texts = {f"{name}.csv": t.to_csv(index=False, lineterminator="\n") for name, t in tables}
+        texts |= {"audit.json": as_json + "\n", "report.txt": text + "\n"}
+        inputs = {"file": options["file"]}
+        deliver(out, texts, command="bbb audit alignment", settings=options, inputs=inputs)
+    click.echo(as_json if options["as_json"] else text)
 
 
 def _read(path: Path) -> Any:
@@ -155,18 +159,5 @@ def _report(found: dict[str, Any]) -> str:
 
 
 def _as_json(found: dict[str, Any]) -> str:
-    tables = {
-        name: json.loads(table.to_json(orient="records")) for name, table in found["tables"].items()
-    }
+    tables = {name: records(table) for name, table in found["tables"].items()}
     return json.dumps({**found, "tables": tables}, indent=1, allow_nan=False)
-
-
-def _write(out: Path, found: dict[str, Any]) -> None:
-    from bbb_core.results.files import write_text
-
-    try:
-        for name, table in found["tables"].items():
-            write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-        write_text(out / "audit.json", _as_json(found) + "\n")
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be written: {error.strerror}.") from None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
 from bbb_core import checks
+from bbb_core.cli.folder import deliver, records, require_new
 from bbb_core.errors import InputError
 
 __all__ = ["generations"]
@@ -29,7 +29,7 @@ __all__ = ["generations"]
 @click.option("--confusion", metavar="FILE", help="CSV 'true,LABEL,...': the reader's errors.")
 @click.option("--confidence", type=float, default=0.95, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", metavar="DIR", help="Write balance.csv (and the other tables), audit.json.")
+@click.option("--out", metavar="DIR", help="Write tables, audit.json, report.txt, manifest.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 def generations(**options: Any) -> None:
     """Measure how far generated images are from balance, prompt by prompt.
@@ -40,15 +40,18 @@ def generations(**options: Any) -> None:
     """
     from bbb_core.balance.tables import read_counts
 
-    out = None if options["out"] is None else Path(options["out"])
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out} exists and is no empty folder; name a new one.")
+    out = require_new(options["out"])
     counts = read_counts(options["file"])
     before = None if options["before"] is None else read_counts(options["before"])
     found = _audit(counts, before, options)
+    as_json, text = _as_json(found), _report(found)
     if out is not None:
-        _write(out, found)
-    click.echo(_as_json(found) if options["as_json"] else _report(found))
+        tables = found["tables"].items()
+        texts = {f"{name}.csv": table.to_csv(lineterminator="\n") for name, table in tables}
+        texts |= {"audit.json": as_json + "\n", "report.txt": text + "\n"}
+        files = {key: options[key] for key in ("file", "before", "confusion")}
+        deliver(out, texts, command="bbb audit generations", settings=options, inputs=files)
+    click.echo(as_json if options["as_json"] else text)
 
 
 def _audit(counts: Any, before: Any, options: dict[str, Any]) -> dict[str, Any]:
@@ -158,19 +161,5 @@ def _report(found: dict[str, Any]) -> str:
 
 
 def _as_json(found: dict[str, Any]) -> str:
-    tables = {
-        name: json.loads(table.reset_index().to_json(orient="records"))
-        for name, table in found["tables"].items()
-    }
+    tables = {name: records(table.reset_index()) for name, table in found["tables"].items()}
     return json.dumps({**found, "tables": tables}, indent=1, allow_nan=False)
-
-
-def _write(out: Path, found: dict[str, Any]) -> None:
-    from bbb_core.results.files import write_text
-
-    try:
-        for name, table in found["tables"].items():
-            write_text(out / f"{name}.csv", table.to_csv(lineterminator="\n"))
-        write_text(out / "audit.json", _as_json(found) + "\n")
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be written: {error.strerror}.") from None

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bbb_core.errors import InputError
 
-__all__ = ["chapter"]
+if TYPE_CHECKING:
+    from bbb_core.publishing.chapters import Chapter
+
+__all__ = ["chapter", "interrupt", "overrides"]
 
 
 @click.group()
@@ -69,33 +73,47 @@ def run(name: str, preset: str, given: tuple[str, ...], out: Path) -> None:
     Lists are JSON (-p 'words=["a", "b"]') or words with commas (-p words=a,b).
     """
     from bbb_core.publishing import chapters as shelf
-    from bbb_core.publishing.parameters import checked, lookup, parse
+    from bbb_core.publishing.parameters import checked
 
     book = shelf.find_book()
     found = shelf.chapter(book, name)
-    known = {parameter.name: parameter for parameter in found.parameters}
-    overrides: dict[str, Any] = {}
-    for item in given:
-        key, equals, text = item.partition("=")
-        key = key.strip()
-        if not equals or not key:
-            raise InputError(f"-p {item}: write KEY=VALUE.")
-        if key in overrides:
-            raise InputError(f"parameter '{key}' is given twice.")
-        overrides[key] = parse(lookup(known, key, chapter=name), text)
+    changes = overrides(found, given)
     start = shelf.preset(book, preset)[name]
-    values = checked(found.parameters, {**start, **overrides}, chapter=name)
+    values = checked(found.parameters, {**start, **changes}, chapter=name)
 
     from bbb_core.publishing.delivery import deliver, writable
 
     out = writable(out)
-    signal.signal(signal.SIGTERM, _interrupt)
-    click.echo(f"Running '{name}' from preset '{preset}' with {len(overrides)} changes ...")
-    page = deliver(book, found, values, preset=preset if not overrides else "custom", out=out)
+    signal.signal(signal.SIGTERM, interrupt)
+    click.echo(f"Running '{name}' from preset '{preset}' with {len(changes)} changes ...")
+    page = deliver(book, found, values, preset=preset if not changes else "custom", out=out)
     click.echo(f"Done. Page: {page}")
 
 
-def _interrupt(number: int, frame: Any) -> None:
+def overrides(chapter: Chapter, given: Iterable[str], *, option: str = "-p") -> dict[str, Any]:
+    """Parse KEY=VALUE words into parameters of a chapter, each given once.
+
+    Raises
+    ------
+    InputError
+        If a word has no key, or a key is unknown or given twice.
+    """
+    from bbb_core.publishing.parameters import lookup, parse
+
+    known = {parameter.name: parameter for parameter in chapter.parameters}
+    found: dict[str, Any] = {}
+    for item in given:
+        key, equals, text = item.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise InputError(f"{option} {item}: write KEY=VALUE.")
+        if key in found:
+            raise InputError(f"parameter '{key}' is given twice.")
+        found[key] = parse(lookup(known, key, chapter=chapter.name), text)
+    return found
+
+
+def interrupt(number: int, frame: Any) -> None:
     """Let a termination unwind like Ctrl-C, so that nothing half-made stays behind."""
     raise KeyboardInterrupt
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bbb_core.diffusion.network import Denoiser, NetworkConfig
 from bbb_core.diffusion.oracle import GaussianMixtureOracle, two_group_oracle
 from bbb_core.diffusion.path_kl import Certificate, PathKL, certificate, path_kl, path_kl_both
 from bbb_core.diffusion.process import (
@@ -13,17 +14,22 @@ from bbb_core.diffusion.process import (
     sample,
 )
 from bbb_core.diffusion.schedule import Schedule, Variance
+from bbb_core.diffusion.training import TrainingConfig, TrainingSet, train
 from bbb_core.diffusion.weights import AffineWeights
 
 __all__ = [
     "AffineWeights",
     "Certificate",
+    "Denoiser",
     "GaussianMixtureOracle",
     "Generators",
+    "NetworkConfig",
     "PathKL",
     "ReverseProcess",
     "SampleStreams",
     "Schedule",
+    "TrainingConfig",
+    "TrainingSet",
     "Variance",
     "certificate",
     "draw_normal",
@@ -31,5 +37,6 @@ __all__ = [
     "path_kl_both",
     "reverse_states",
     "sample",
+    "train",
     "two_group_oracle",
 ]

@@ -10,10 +10,23 @@ import numpy as np
 
 from bbb_core import device
 from bbb_core.data import emoji
-from bbb_core.experiments.caption_bias import GROUPS, Design, audit_design, measure_caption_bias
+from bbb_core.experiments.caption_bias import GROUPS, SHADES, EncoderKind
+from bbb_core.experiments.score_design import (
+    Design,
+    audit_design,
+    measure_caption_bias,
+)
+from bbb_core.experiments.score_published import measure_published
 from bbb_core.results.artefacts import artefact
 
-__all__ = ["STRATEGY_COLUMNS", "ScoredModel", "ScoredModels", "score_models"]
+__all__ = [
+    "SMALL_CLIP",
+    "STRATEGY_COLUMNS",
+    "ScoredModel",
+    "ScoredModels",
+    "chosen_scorer",
+    "score_models",
+]
 
 STRATEGY_COLUMNS = (
     "plain",
@@ -26,6 +39,8 @@ STRATEGY_COLUMNS = (
     "standardised by read group",
 )
 """Strategies and repairs that the chapters compare (score-then-average ranks as average does)."""
+SMALL_CLIP = "small-clip"
+"""The scorer of a chapter that is its own; any other is a spec such as ``open_clip:...``."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,7 @@ class ScoredModel:
     seed: int
     design: Design
     values: Mapping[str, Any]
+    encoder: str = "clip"
 
     def score(self, column: str) -> np.ndarray:
         """Return one column of cosines, [rows], float64."""
@@ -64,10 +80,30 @@ class ScoredModel:
         spread = np.sqrt(np.mean([x[d.prompt == o].var() for o in range(20)]))
         return (mean[:, 1] - mean[:, 0]) / spread
 
+    def shaded_gaps(self, column: str) -> np.ndarray:
+        """Return the largest gap among four groups (gender by shade of skin) per occupation.
+
+        In units of the spread within prompts; never negative. Tones without a word are left out.
+        """
+        x, d = self.score(column), self.design
+        words = list(SHADES)
+        shade = np.array(
+            [next((words.index(s) for s in words if t in SHADES[s]), -1) for t in emoji.TONES]
+        )[d.tone]
+        mean = np.array(
+            [
+                [x[(d.prompt == o) & (d.group == g) & (shade == s)].mean()
+                 for g in (0, 1) for s in range(len(words))]
+                for o in range(20)
+            ]
+        )  # fmt: skip
+        spread = np.sqrt(np.mean([x[(d.prompt == o) & (shade >= 0)].var() for o in range(20)]))
+        return (mean.max(axis=1) - mean.min(axis=1)) / spread
+
 
 @dataclass(frozen=True)
 class ScoredModels:
-    """All models of a chapter, in the order of biases, then seeds."""
+    """All models of a chapter, in the order of encoders, then biases, then seeds."""
 
     models: tuple[ScoredModel, ...]
 
@@ -78,8 +114,17 @@ class ScoredModels:
         return len(self.models)
 
     def of(self, bias: str) -> list[ScoredModel]:
-        """Return the models of one caption bias, one per seed."""
+        """Return the models of one caption bias, one per encoder and seed."""
         return [model for model in self.models if model.bias == bias]
+
+    @property
+    def encoders(self) -> list[str]:
+        """The kinds of encoders, in order."""
+        return list(dict.fromkeys(model.encoder for model in self.models))
+
+    def by(self, encoder: str) -> ScoredModels:
+        """Return the models of one kind of encoder."""
+        return ScoredModels(tuple(m for m in self.models if m.encoder == encoder))
 
     @property
     def biases(self) -> list[str]:
@@ -88,25 +133,53 @@ class ScoredModels:
 
 
 def score_models(
-    biases: Sequence[str], seeds: Sequence[int], *, steps: int, repeats: int, pool: int
+    biases: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    encoders: Sequence[EncoderKind],
+    steps: int,
+    repeats: int,
+    pool: int,
 ) -> ScoredModels:
     """Return the scored models, trained where no stored artefact has them.
 
     Parameters
     ----------
-    biases, seeds
-        One model per pair.
+    biases, seeds, encoders
+        One model per triple.
     steps, repeats, pool
         See `measure_caption_bias`.
     """
     design, models = audit_design(repeats, 0), []
     with device.threads(1):  # small batches: a second thread helps little and suffers from company
-        for bias in biases:
-            for seed in seeds:
-                parameters = {
-                    "bias": bias, "steps": steps, "repeats": repeats, "pool": pool, "seed": seed
-                }  # fmt: skip
-                name = f"small-clip-{bias.replace(':', '-').replace('.', '')}-{seed}"
-                found = artefact(name, measure_caption_bias, parameters=parameters)
-                models.append(ScoredModel(bias, seed, design, found))
+        for encoder in encoders:
+            for bias in biases:
+                for seed in seeds:
+                    parameters = {
+                        "encoder": encoder, "bias": bias, "steps": steps, "repeats": repeats,
+                        "pool": pool, "seed": seed,
+                    }  # fmt: skip
+                    name = f"scorer-{encoder}-{bias.replace(':', '-').replace('.', '')}-{seed}"
+                    found = artefact(name, measure_caption_bias, parameters=parameters)
+                    models.append(ScoredModel(bias, seed, design, found, encoder))
     return ScoredModels(tuple(models))
+
+
+def chosen_scorer(scorer: str, default: ScoredModel, *, repeats: int, pool: int) -> ScoredModel:
+    """Return the scorer that a chapter looks at last: its own, or a published model.
+
+    Parameters
+    ----------
+    scorer : str
+        ``small-clip``: `default`. Otherwise a spec such as ``open_clip:MODEL/PRETRAINED``, whose
+        model scores the same pictures.
+    default : ScoredModel
+    repeats, pool
+        See `measure_caption_bias`.
+    """
+    if scorer == SMALL_CLIP:
+        return default
+    parameters = {"scorer": scorer, "repeats": repeats, "pool": pool}
+    with device.threads(1):
+        found = artefact("scorer-published", measure_published, parameters=parameters)
+    return ScoredModel("as published", 0, audit_design(repeats, 0), found, scorer)

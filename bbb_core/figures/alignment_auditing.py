@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,30 +11,29 @@ from scipy import stats as scipy_stats
 
 from bbb_core import rng, stats
 from bbb_core.alignment.auditing import Audit
+from bbb_core.alignment.gaps import group_gaps
 from bbb_core.data import emoji
-from bbb_core.experiments.audit_trials import run_trials
-from bbb_core.experiments.caption_bias import GROUPS, LEVELS, shares_of_men
+from bbb_core.experiments.caption_bias import GROUPS, shares_of_men
+from bbb_core.experiments.score_audits import audit_model, floor_table
+from bbb_core.experiments.score_design import LEVELS
 from bbb_core.experiments.score_models import ScoredModels
+from bbb_core.figures.audit_promises import share
 from bbb_core.figures.style import figure, house, palette
-from bbb_core.results.artefacts import artefact
 
 __all__ = [
     "accuracy",
     "blends",
     "both_spaces",
-    "correction",
-    "coverage",
-    "estimators",
     "floors",
     "group_bars",
     "hand_example",
     "hand_table",
-    "level",
+    "image_bias",
     "level_curves",
     "penalty",
+    "scorer_card",
     "text_image",
     "tightness",
-    "trials",
 ]  # fmt: skip
 
 
@@ -56,72 +54,6 @@ def hand_table(found: Audit) -> pd.DataFrame:
             "signed error": cells["error"].round(3),
         }
     )  # fmt: skip
-
-
-def trials(sizes: Sequence[int], bias: float, n: int, seed: int) -> dict[tuple[int, float], Any]:
-    """Return the simulated audits per sample size, without and with the planted bias."""
-    found = {}
-    for size in sizes:
-        for planted in (0.0, bias):
-            parameters = {"n": size, "bias": planted, "trials": n, "seed": seed}
-            stored = artefact("audit-trials", run_trials, parameters=parameters)
-            found[size, planted] = stored["table"]
-    return found
-
-
-def _share(hits: np.ndarray) -> dict[str, Any]:
-    low, high = stats.binomial_interval(int(hits.sum()), len(hits))
-    return {"value": hits.mean(), "low": low, "high": high, "n": len(hits)}
-
-
-def level(found: dict[tuple[int, float], Any]) -> dict[str, Any]:
-    """Return the rate at which fair samples are rejected, all sizes together, worse test."""
-    fair = pd.concat([t for (_, bias), t in found.items() if bias == 0])
-    return max(
-        (_share(fair[p].to_numpy() < 0.05) for p in ("ma_p", "mc_p")), key=lambda s: s["value"]
-    )
-
-
-def coverage(found: dict[tuple[int, float], Any]) -> dict[str, Any]:
-    """Return how often all simultaneous intervals cover, over all samples."""
-    return _share(pd.concat(found.values())["covered"].to_numpy())
-
-
-def correction(found: dict[tuple[int, float], Any], *, seed: int = 0) -> dict[str, Any]:
-    """Return mean corrected over mean plug-in multicalibration error of fair samples."""
-    fair = pd.concat([t for (_, bias), t in found.items() if bias == 0])
-
-    def ratio(corrected: np.ndarray, plug_in: np.ndarray, axis: int = 0) -> np.ndarray:
-        return corrected.mean(axis=axis) / plug_in.mean(axis=axis)
-
-    e = stats.bootstrap(
-        ratio, fair["mc"].to_numpy(), fair["mc_plug_in"].to_numpy(), n_resamples=999,
-        rng=rng.generator(seed, "correction"),
-    )  # fmt: skip
-    return {"value": e.value, "low": e.low, "high": e.high, "n": len(fair)}
-
-
-@house
-def estimators(found: dict[tuple[int, float], Any]) -> Figure:
-    """Draw mean plug-in and corrected errors against the sample size, fair and planted."""
-    biases = sorted({bias for _, bias in found})
-    sizes = sorted({n for n, _ in found})
-    fig, axes = figure(1, len(biases), height=2.7, sharey=True)
-    looks = palette(["plug-in", "corrected"])
-    for ax, bias in zip(axes, biases, strict=True):
-        tables = [found[n, bias] for n in sizes]
-        ax.axhline(bias / 2, color="#666666", linewidth=1.0, linestyle=":", label="truth")
-        for name, column in (("plug-in", "mc_plug_in"), ("corrected", "mc")):
-            mean = [t[column].mean() for t in tables]
-            bar = [1.96 * t[column].std() / np.sqrt(len(t)) for t in tables]
-            look = looks[name]
-            ax.errorbar(sizes, mean, bar, **look.lines(marker=look.marker, label=name))
-        ax.set(xscale="log", xlabel=f"images, planted bias {bias:g}")
-        ax.set_xticks(sizes, [f"{n}" for n in sizes])
-        ax.minorticks_off()
-    axes[0].set_ylabel("multicalibration error")
-    axes[0].legend()
-    return fig
 
 
 @house
@@ -148,7 +80,7 @@ def accuracy(models: ScoredModels, kind: str) -> dict[str, Any]:
     """Return the worst model's zero-shot accuracy on held-out drawings: occupation or group."""
     column = ("occupation", "group").index(kind)
     right = [np.asarray(m.values["right"])[:, column] for m in models]
-    return _share(min(right, key=lambda r: r.mean()))
+    return share(min(right, key=lambda r: r.mean()))
 
 
 def penalty(found: Audit, group: str = "gender=woman") -> dict[str, Any]:
@@ -200,23 +132,78 @@ def level_curves(audits: dict[str, Audit]) -> Figure:
 
 
 def _mean_gaps(models: ScoredModels, bias: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the text gap and the image gap per occupation, means over seeds."""
+    """Return the text gap and the image gap per occupation, means over scorers."""
     chosen = models.of(bias)
     text = np.mean([np.asarray(m.values["text_gap"]) for m in chosen], axis=0)
     return text, np.mean([m.gaps("plain") for m in chosen], axis=0)
 
 
 def text_image(models: ScoredModels, bias: str = "labour") -> dict[str, Any]:
-    """Return the rank correlation of text and image gap over occupations."""
+    """Return the rank correlation of text and image gap over occupations.
+
+    Cosines of texts have a scale of their own in every space, so each scorer's text gaps are
+    divided by their root mean square before the mean is taken.
+    """
+    chosen = models.of(bias)
+    text = [np.asarray(m.values["text_gap"]) for m in chosen]
     e = stats.correlation(
-        *_mean_gaps(models, bias), method="spearman", rng=rng.generator(0, "text-image")
-    )
+        np.mean([x / np.sqrt(np.mean(x**2)) for x in text], axis=0),
+        np.mean([m.gaps("plain") for m in chosen], axis=0),
+        method="spearman", rng=rng.generator(0, "text-image"),
+    )  # fmt: skip
     return {"value": e.value, "low": e.low, "high": e.high, "n": len(emoji.OCCUPATIONS)}
+
+
+def image_bias(models: ScoredModels, bias: str = "labour") -> dict[str, Any]:
+    """Return the share of occupations with a significant gap between fitting pictures of groups.
+
+    Per scorer: permutation tests of the pool's plain scores, Holm's correction over occupations.
+    """
+    table = []
+    for m in models.of(bias):
+        pool, stream = np.asarray(m.values["pool"], float)[..., 0], rng.generator(0, "image-bias")
+        p = [
+            stats.permutation_test(*pair, n_permutations=1999, rng=stream).p_value for pair in pool
+        ]
+        table.append(stats.holm(p) < 0.05)
+    hits, stream = np.array(table, float), rng.generator(0, "image-bias-interval")
+    if len(hits) > 1:
+        e = stats.crossed_bootstrap(np.mean, hits, rng=stream)
+    else:
+        e = stats.bootstrap(np.mean, hits[0], rng=stream)
+    return {"value": e.value, "low": e.low, "high": e.high, "n": hits.size}
+
+
+def scorer_card(model: ScoredModel) -> pd.DataFrame:
+    """Tabulate what the chapter says of one scorer: readings, gap, both errors, floor."""
+    right = np.asarray(model.values["right"]).mean(axis=0)
+    found = audit_model(model)
+    labels, x = model.labels(), model.score("plain")
+    gap = group_gaps(x, labels["gender"], within=labels["occupation"]).gap("woman", "man")
+    worst = found.worst_group
+    floor = floor_table(ScoredModels((model,)), ["plain"]).iloc[0]
+
+    def error(e: Any) -> str:
+        return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}], p = {e.p_value:.3f}"
+
+    rows = {
+        "occupation read rightly, held-out drawings": f"{right[0]:.2f}",
+        "group read rightly, held-out drawings": f"{right[1]:.2f}",
+        "gap woman − man (SD within prompt)":
+            f"{gap['gap']:+.2f} [{gap['low']:+.2f}, {gap['high']:+.2f}]",
+        "multiaccuracy error": error(found.multiaccuracy_error),
+        "multicalibration error": error(found.multicalibration_error),
+        "worst group": f"{worst.group.replace('gender=', '').replace('tone=', '')}, "
+            f"mean error {worst.bias:+.3f}",
+        "label-free bound over gender": f"{floor['bound']:.3f}",
+    }  # fmt: skip
+    return pd.DataFrame({"value": rows})
 
 
 @house
 def both_spaces(models: ScoredModels) -> Figure:
     """Draw text gap and image gap per occupation against the planted share of men."""
+    models = models.by(models.encoders[0])  # cosines of two spaces share no axis
     fig, axes = figure(1, 2, height=2.9)
     looks = palette(models.biases)
     for bias in models.biases:

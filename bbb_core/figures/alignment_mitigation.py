@@ -17,21 +17,28 @@ from bbb_core.figures.style import figure, house, palette
 
 __all__ = [
     "AVERAGE",
+    "READ",
     "SUBCLASS",
     "best_other",
+    "by_kind",
     "compare",
     "cost",
     "counterexample",
+    "four_groups",
+    "four_table",
     "gaps_figure",
     "misread",
     "misread_figure",
     "named_group",
+    "read_groups",
     "repaired",
     "summary",
     "tests",
 ]
 
 SUBCLASS = "subclass-score (maximum)"
+READ = "subclass-score (read group)"
+FOUR = "subclass of four"
 AVERAGE = "average-then-score"
 COMPARISONS = 3
 """Comparisons that the paper's claims make together."""
@@ -80,6 +87,49 @@ def best_other(models: ScoredModels) -> tuple[str, dict[str, Any]]:
     )
     rest = [m for m in skewed if m.seed != first] or skewed
     return chosen, _crossed(_difference(rest, SUBCLASS, chosen))
+
+
+def by_kind(models: ScoredModels) -> pd.DataFrame:
+    """Tabulate mean absolute gaps by kind of scorer and caption bias."""
+    columns = ["plain", AVERAGE, SUBCLASS, READ]
+    rows = {}
+    for encoder in models.encoders:
+        for bias in models.biases:
+            chosen = models.by(encoder).of(bias)
+            gaps = {c: np.mean([np.abs(m.gaps(c)) for m in chosen]) for c in columns}
+            rows[f"{encoder}, {bias}"] = {c: f"{gap:.3f}" for c, gap in gaps.items()}
+    return pd.DataFrame(rows).T
+
+
+def read_groups(models: ScoredModels) -> dict[str, Any]:
+    """Return |gap| of subclass-score by the scorer's own reading minus that of the plain score."""
+    return _crossed(_difference(_skewed(models), READ, "plain"))
+
+
+def four_groups(models: ScoredModels) -> dict[str, Any]:
+    """Return the largest gap of four groups under subclass-score minus that under plain."""
+    return _crossed(
+        np.array([m.shaded_gaps(FOUR) - m.shaded_gaps("plain") for m in _skewed(models)])
+    )
+
+
+def four_table(models: ScoredModels) -> pd.DataFrame:
+    """Tabulate the largest gap among four groups, means over occupations and skewed scorers."""
+    names = {
+        "plain": "plain", AVERAGE: "average of two prompts", SUBCLASS: "maximum of two prompts",
+        "average of four": "average of four prompts", FOUR: "maximum of four prompts",
+    }  # fmt: skip
+    skewed = _skewed(models)
+    rows = {}
+    for column, name in names.items():
+        gaps = np.array([m.shaded_gaps(column) for m in skewed])
+        change = gaps - np.array([m.shaded_gaps("plain") for m in skewed])
+        rows[name] = {
+            "largest gap of four groups (SD)": f"{gaps.mean():.3f}",
+            "scorer-occupation pairs better than plain": f"{(change < 0).mean():.2f}",
+        }
+    rows["plain"]["scorer-occupation pairs better than plain"] = ""
+    return pd.DataFrame(rows).T
 
 
 def tests(models: ScoredModels) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from matplotlib.figure import Figure
 
 from bbb_core import rng, stats
 from bbb_core.alignment.leaderboard import Leaderboard, leaderboard, simulate_leaderboards
+from bbb_core.alignment.shares import load_shares
 from bbb_core.data import emoji
-from bbb_core.experiments.caption_bias import shares_of_men
+from bbb_core.experiments.caption_bias import GROUPS, shares_of_men
 from bbb_core.experiments.score_models import ScoredModel, ScoredModels
 from bbb_core.figures.style import figure, house, palette
 
@@ -19,6 +21,8 @@ __all__ = [
     "balanced_reward",
     "board_of",
     "curve",
+    "generators",
+    "generators_said",
     "images_needed",
     "power",
     "predicted",
@@ -34,6 +38,8 @@ LEAN = 0.8
 """Share of men of the unfair generator where the captions themselves are balanced."""
 KINDS = ("plain", "average-then-score", "subclass-score")
 """Columns of the stored pool."""
+SYNTHETIC = "synthetic"
+"""The name of generators whose shares are set by hand."""
 
 
 def _scaled(model: ScoredModel, kind: str = "plain") -> np.ndarray:
@@ -140,25 +146,50 @@ def power(models: ScoredModels, bias: str, *, boards: int, probability: float = 
     return {"value": wins.mean(), "low": low, "high": high, "n": boards}
 
 
-def ranking(models: ScoredModels, bias: str) -> pd.DataFrame:
-    """Tabulate mean scores of four generators under one scorer, plain and repaired."""
-    model = models.of(bias)[0]
-    generators = {
-        "balanced": np.array(FAIR),
-        "subclass-sampled (half of each)": np.array(FAIR),
-        "skewed as the captions": _unfair(model),
-        "men only": np.array([1.0, 0.0]),
-        "women only": np.array([0.0, 1.0]),
-    }
+def generators(source: str) -> dict[str, np.ndarray]:
+    """Return shares [occupations, groups] of the generators to rank, by name.
+
+    Parameters
+    ----------
+    source : str
+        ``synthetic``: shares set by hand. Otherwise a file of counts; see `load_shares`.
+    """
+    if source != SYNTHETIC:
+        return load_shares(source, prompts=emoji.OCCUPATIONS, groups=GROUPS)
+    shares = {
+        "balanced": 0.5, "subclass-sampled": 0.5, f"{LEAN:.0%} men".replace("%", " %"): LEAN,
+        "men only": 1.0, "women only": 0.0,
+    }  # fmt: skip
+    n = len(emoji.OCCUPATIONS)
+    return {name: np.tile([men, 1 - men], (n, 1)) for name, men in shares.items()}
+
+
+def generators_said(source: str) -> str:
+    """Say where the shares of the ranked generators come from."""
+    if source == SYNTHETIC:
+        return "The shares of these generators are set by hand; no image was generated."
+    return f"The shares of these generators are measured counts, read from {Path(source).name}."
+
+
+def ranking(models: ScoredModels, bias: str, source: str) -> pd.DataFrame:
+    """Tabulate mean scores of generators against a balanced one, plain and repaired.
+
+    Means over the scorers of one caption bias; ``men`` and ``imbalance`` are means over
+    occupations.
+    """
     rows = {}
-    for name, shares in generators.items():
+    for name, shares in generators(source).items():
         rows[name] = {
-            kind: leaderboard(_scaled(model, kind), fair=FAIR, unfair=shares).reward
-            for kind in KINDS
+            "men": f"{shares[:, 0].mean():.2f}",
+            "imbalance": f"{np.abs(shares[:, 0] - 0.5).mean():.2f}",
         }
-    table = pd.DataFrame(rows).T
-    table.columns = [f"{kind} (SD)" for kind in KINDS]
-    return table.map(lambda x: f"{0.0 if abs(x) < 5e-4 else x:+.3f}")
+        for kind in KINDS:
+            boards = [
+                leaderboard(_scaled(m, kind), fair=FAIR, unfair=shares) for m in models.of(bias)
+            ]
+            value = float(np.mean([board.reward for board in boards]))
+            rows[name][f"{kind} (SD)"] = f"{0.0 if abs(value) < 5e-4 else value:+.3f}"
+    return pd.DataFrame(rows).T
 
 
 @house

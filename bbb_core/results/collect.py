@@ -11,9 +11,11 @@ from bbb_core.errors import InputError
 from bbb_core.results.register import Claim, load_register, rounded
 from bbb_core.results.rules import NOT_MEASURED
 
-__all__ = ["claims_of", "collect", "differences", "read_claims"]
+__all__ = ["NO_DATA", "absent", "claims_of", "collect", "differences", "read_claims"]
 
 _FIELDS = ("value", "low", "high", "n")
+NO_DATA = "data not at hand"
+"""Reason of a recorded claim that was not measured."""
 
 
 def claims_of(notebook: Path) -> list[dict[str, Any]]:
@@ -77,8 +79,13 @@ def differences(reference: Iterable[Mapping], found: Iterable[Mapping]) -> list[
     """Say, one sentence each, where two collections of claims differ beyond rounding.
 
     Two numbers differ when their rounded texts differ and they lie more than half a unit of the
-    last shown decimal apart. Verdicts and counts must be equal.
+    last shown decimal apart. Verdicts and counts must be equal. Claims whose data `found` lacks
+    (see `absent`) are not compared.
     """
+    found = list(found)
+    missing = set(absent(found))
+    reference = [claim for claim in reference if claim["id"] not in missing]
+    found = [claim for claim in found if claim["id"] not in missing]
     old = {claim["id"]: claim for claim in reference}
     new = {claim["id"]: claim for claim in found}
     lines = [f"{key}: in the reference, not in this run" for key in old if key not in new]
@@ -95,6 +102,11 @@ def differences(reference: Iterable[Mapping], found: Iterable[Mapping]) -> list[
             if not same:
                 lines.append(f"{key}: {field} was {before}, is {after}")
     return lines
+
+
+def absent(found: Iterable[Mapping]) -> list[str]:
+    """Return the claims that a chapter did reach, but whose data were not at hand."""
+    return [claim["id"] for claim in found if claim.get("reason") == NO_DATA]
 
 
 def _unmeasured(claim: Claim) -> dict[str, Any]:

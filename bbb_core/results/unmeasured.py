@@ -53,7 +53,8 @@ def record_or_say(
         )
     found = claim(claim_id)
     line = f"{found.id}: {NOT_MEASURED}; rule: {found.rule}"
-    claims._publish({"text/plain": line}, {"bbb": collect._unmeasured(found)})
+    record = {**collect._unmeasured(found), "reason": collect.NO_DATA}
+    claims._publish({"text/plain": line}, {"bbb": record})
     for ending in ("", "-low", "-high", "-verdict", "-n"):
         say(found.id + ending, NOT_MEASURED)
     say(f"{found.id}-interval", "(no interval)")

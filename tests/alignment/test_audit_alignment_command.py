@@ -49,7 +49,13 @@ def test_report_names_the_worst_group(capsys, monkeypatch, table, tmp_path):
     )  # fmt: skip
     assert code == 0
     assert "worst group: gender=woman, underrated" in text
-    assert {f.name for f in out.iterdir()} == {"groups.csv", "cells.csv", "audit.json"}
+    assert {f.name for f in out.iterdir()} == {
+        "audit.json",
+        "cells.csv",
+        "groups.csv",
+        "manifest.json",
+        "report.txt",
+    }
 
 
 def test_gaps_without_truth(capsys, monkeypatch, table):

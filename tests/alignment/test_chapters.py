@@ -6,41 +6,14 @@ import numpy as np
 import pytest
 
 from bbb_core.experiments.audit_trials import run_trials
-from bbb_core.experiments.caption_bias import audit_design, shares_of_men
 from bbb_core.experiments.score_audits import audit_model, floor_table, quality, ranking_auc
-from bbb_core.experiments.score_models import STRATEGY_COLUMNS, ScoredModel, ScoredModels
-from bbb_core.figures import alignment_auditing, alignment_mitigation, reward_for_imbalance
-from bbb_core.rng import generator
-
-BIASES = ("balanced", "labour", "men:0.8")
-
-
-def made_up(bias: str, seed: int) -> ScoredModel:
-    """Return a scorer whose plain score prefers the captions' majority and whose repairs do not."""
-    rng = generator(seed, "made-up", bias)
-    d = audit_design(1, 0)
-    men = shares_of_men(bias)
-    lean = 0.5 * (men - 0.5)
-    sign = np.where(d.group == 0, 1.0, -1.0)
-    noise = 0.05 * rng.standard_normal((len(d.truth), len(STRATEGY_COLUMNS) + 4))
-    columns = [*STRATEGY_COLUMNS, "score-then-average", "man", "woman", "read as woman"]
-    scores = d.truth[:, None] + noise
-    scores[:, 0] += sign * lean[d.prompt]
-    scores[:, columns.index("man")] += 0.2 * sign
-    scores[:, columns.index("woman")] -= 0.2 * sign
-    pool = 0.3 * rng.standard_normal((20, 2, 30, 3))
-    pool[..., 0] += np.stack([lean, -lean], axis=1)[..., None]
-    values = {
-        "columns": columns, "scores": scores.astype(np.float32), "pool": pool,
-        "text_gap": -2 * lean + 0.01 * rng.standard_normal(20), "factor": np.full(20, 0.8),
-        "right": np.ones((80, 2), bool), "losses": np.ones(5), "seconds": 1.0,
-    }  # fmt: skip
-    return ScoredModel(bias, seed, d, values)
-
-
-@pytest.fixture(scope="module")
-def models() -> ScoredModels:
-    return ScoredModels(tuple(made_up(bias, seed) for bias in BIASES for seed in (0, 1)))
+from bbb_core.experiments.score_models import STRATEGY_COLUMNS
+from bbb_core.figures import (
+    alignment_auditing,
+    alignment_mitigation,
+    audit_promises,
+    reward_for_imbalance,
+)
 
 
 def inside(found) -> bool:
@@ -72,6 +45,9 @@ def test_auditing_chapter(models):
     assert inside(chapter.tightness(table))
     assert inside(chapter.text_image(models))
     assert inside(chapter.accuracy(models, "group"))
+    assert inside(chapter.image_bias(models, "men:0.8"))
+    assert chapter.image_bias(models, "men:0.8")["low"] > 0.3
+    assert "man" in chapter.scorer_card(models.of("men:0.8")[0]).loc["worst group", "value"]
     audits = {"men:0.8": skewed, "balanced": audit_model(models.of("balanced")[0])}
     for fig in (
         chapter.group_bars(audits), chapter.level_curves(audits), chapter.both_spaces(models),
@@ -82,10 +58,11 @@ def test_auditing_chapter(models):
 
 def test_trials(models):
     found = {(200, bias): run_trials(200, bias, 20, 0)["table"] for bias in (0.0, 0.1)}
-    assert inside(alignment_auditing.coverage(found))
-    assert inside(alignment_auditing.level(found))
-    assert inside(alignment_auditing.correction(found))
-    assert alignment_auditing.estimators(found).get_axes()
+    assert inside(audit_promises.coverage(found))
+    assert inside(audit_promises.level(found))
+    assert inside(audit_promises.correction(found))
+    assert inside(audit_promises.finds(found))
+    assert audit_promises.estimators(found).get_axes()
 
 
 def test_reward_chapter(models):
@@ -111,10 +88,13 @@ def test_mitigation_chapter(models):
     assert inside(against)
     for estimate in (
         chapter.cost(models), chapter.named_group(models), chapter.misread(models),
-        chapter.repaired(models),
+        chapter.repaired(models), chapter.read_groups(models), chapter.four_groups(models),
     ):  # fmt: skip
         assert inside(estimate)
     assert chapter.repaired(models)["value"] < 1
+    assert chapter.four_groups(models)["high"] < 0
+    assert len(chapter.four_table(models)) == 5
+    assert len(chapter.by_kind(models)) == len(models.biases)
     assert len(chapter.tests(models)) == len(STRATEGY_COLUMNS) - 1
     assert len(chapter.summary(models)) == len(STRATEGY_COLUMNS)
     for draw in (chapter.gaps_figure, chapter.misread_figure):

@@ -72,7 +72,12 @@ def test_target_before_confusion_and_out(file, tmp_path):
         "balance.csv",
         "change.csv",
         "corrected.csv",
+        "manifest.json",
+        "report.txt",
     ]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert len(manifest["inputs"]) == 3
+    assert set(manifest["sha256"]) == {p.name for p in out.iterdir()} - {"manifest.json"}
     told = json.loads((out / "audit.json").read_text())
     assert told["target"]["man"] == 0.6
     assert all(row["verdict"] == "not resolved" for row in told["tables"]["change"])

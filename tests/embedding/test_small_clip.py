@@ -9,7 +9,7 @@ import torch
 from bbb_core.data import emoji
 from bbb_core.embedding.small_clip import SmallClip, WordTokenizer, train_small_clip
 from bbb_core.errors import InputError
-from bbb_core.experiments import caption_bias
+from bbb_core.experiments import caption_bias, score_design
 
 TINY = {"dim": 8, "width": 32, "vision_layers": 1, "text_layers": 1}
 
@@ -64,7 +64,7 @@ def test_shares_of_men():
 
 
 def test_neutral_captions_follow_the_share(seeds):
-    people = caption_bias._people(8)
+    people = caption_bias.people(8)
     batch = caption_bias._batches(people, caption_bias.shares_of_men("men:0.9"))
     marked = emoji.EmojiPeople(
         torch.stack([torch.full((3, 8, 8), float(g == "man")) for _, g, _ in people.labels]),
@@ -80,10 +80,10 @@ def test_neutral_captions_follow_the_share(seeds):
 
 
 def test_held_out_drawings_and_design():
-    people = caption_bias._people(8)
+    people = caption_bias.people(8)
     held = caption_bias.held_out_drawings(people).reshape(20, 2, 6)
     assert (held.sum(axis=2) == 2).all()
-    design = caption_bias.audit_design(1, 0)
+    design = score_design.audit_design(1, 0)
     assert len(design.truth) == 20 * 2 * 6 * 5
     assert (design.other != design.prompt).all()
     for group in (0, 1):  # the truth is group-blind, within every prompt

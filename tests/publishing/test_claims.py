@@ -9,7 +9,7 @@ import pytest
 
 from bbb_core import results
 from bbb_core.errors import InputError
-from bbb_core.results.collect import claims_of, collect, differences, read_claims
+from bbb_core.results.collect import NO_DATA, claims_of, collect, differences, read_claims
 from bbb_core.results.register import load_register
 
 GOOD = """
@@ -169,6 +169,9 @@ def test_differences_within_rounding_do_not_count():
     assert differences([old], [{**old, "verdict": "mixed"}]) == [
         "a: verdict was supported, is mixed"
     ]
+    unread = {**claim, "value": None, "verdict": "not measured"}
+    assert "a: verdict was supported, is not measured" in differences([old], [unread])
+    assert differences([old], [{**unread, "reason": NO_DATA}]) == []
     assert differences([old], []) == ["a: in the reference, not in this run"]
     assert differences([], [old]) == ["a: in this run, not in the reference"]
     assert differences([old], [{**old, "low": None}]) == ["a: low was 0.5, is None"]

@@ -1,0 +1,152 @@
+"""`bbb audit model`: certified bounds on what a generator's neutral prompt draws."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bbb_core.cli.folder import deliver, records, require_new
+from bbb_core.errors import InputError
+
+__all__ = ["model"]
+
+
+@click.command("model")
+@click.argument("folder", metavar="FOLDER")
+@click.option("--neutral", metavar="PROMPT", help='Such as "a photo of a nurse".')
+@click.option("--group", "groups", multiple=True, metavar="NAME=PROMPT", help="At least two.")
+@click.option("--encoder", metavar="SPEC", help="Text encoder of a checkpoint: minilm, e5, ...")
+@click.option("--steps", type=int, default=40, show_default=True, help="Reverse steps.")
+@click.option("--guidance", type=float, default=1.0, show_default=True, help="1 is none.")
+@click.option("--paths", type=int, default=64, show_default=True, help="Per direction and group.")
+@click.option(
+    "--delta",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Assumed: a group's prompt fails to draw the group this often at most.",
+)
+@click.option("--confidence", type=float, default=0.95, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--images", type=int, default=0, show_default=True, help="To draw per prompt.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
+@click.option("--out", metavar="DIR", help="Write groups.csv, audit.json, report.txt, images.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the report.")
+def model(**options: Any) -> None:
+    """Certify how far a neutral prompt's images can be from each group prompt's, without labels.
+
+    FOLDER holds a diffusers Stable Diffusion pipeline, or a checkpoint of this package (then name
+    --encoder). The path KL between the prompts bounds the total variation of their images; where
+    the bound is small, the neutral prompt provably draws mostly that group. A bound near 1 settles
+    nothing: draw --images, have them read, and use `bbb audit generations`.
+    """
+    out = require_new(options["out"])
+    prompts = _prompts(options["neutral"], options["groups"])
+    if options["images"] < 0 or (options["images"] and out is None):
+        raise InputError("--images needs a number of at least 0, and --out to write them to.")
+    from bbb_core.device import pick
+    from bbb_core.diffusion.load import load_process
+    from bbb_core.diffusion.model_audit import audit_model
+
+    process, encode = load_process(
+        Path(options["folder"]),
+        encoder=options["encoder"],
+        device=pick(options["device"]),
+        steps=options["steps"],
+        guidance=options["guidance"],
+    )
+    rows = encode(list(prompts.values()))
+    found = audit_model(
+        process,
+        rows[0],
+        dict(zip(list(prompts)[1:], rows[1:], strict=True)),
+        n=options["paths"],
+        delta=options["delta"],
+        confidence=options["confidence"],
+        seed=options["seed"],
+    )
+    said = {
+        "prompts": prompts,
+        "confidence": found.confidence,
+        "delta": found.delta,
+        "guarantee": found.guarantee,
+        "separation_refuted": found.refuted,
+        "imbalance_at_least": found.imbalance_at_least,
+        "groups": records(found.by_group),
+    }
+    as_json, text = json.dumps(said, indent=1, allow_nan=False), _report(found, prompts)
+    if out is not None:
+        texts = {"audit.json": as_json + "\n", "report.txt": text + "\n"}
+        texts["groups.csv"] = found.by_group.to_csv(index=False, lineterminator="\n")
+        deliver(
+            out,
+            texts,
+            command="bbb audit model",
+            settings=options | {"groups": list(options["groups"])},
+            inputs={path.name: path for path in sorted(Path(options["folder"]).glob("*.json"))},
+            fill=lambda made: _draw(made, process, rows, prompts, options),
+        )
+    click.echo(as_json if options["as_json"] else text)
+
+
+def _prompts(neutral: str | None, groups: tuple[str, ...]) -> dict[str, str]:
+    if not neutral:
+        raise InputError('--neutral is missing; pass a prompt such as "a photo of a nurse".')
+    prompts = {"neutral": neutral}
+    for one in groups:
+        name, equals, prompt = (part.strip() for part in one.partition("="))
+        if not equals or not name or not prompt:
+            raise InputError(f"--group {one!r} must be NAME=PROMPT, such as man='a male nurse'.")
+        if name in prompts:
+            raise InputError(f"--group names {name!r} twice; give each group once.")
+        prompts[name] = prompt
+    if len(prompts) < 3:
+        raise InputError(f"--group is given {len(prompts) - 1} times; name at least two groups.")
+    return prompts
+
+
+def _draw(made: Path, process: Any, rows: Any, prompts: dict[str, str], options: Any) -> None:
+    """Write PNG files and a list of them, in the form that `bbb study new` takes."""
+    import pandas as pd
+    from PIL import Image
+
+    from bbb_core.diffusion.load import draw_images
+
+    if not options["images"]:
+        return
+    drawn = draw_images(process, rows, options["images"], seed=options["seed"])
+    (made / "images").mkdir()
+    listed = []
+    for number, ((name, prompt), images) in enumerate(zip(prompts.items(), drawn, strict=True)):
+        for i, image in enumerate(images):
+            file = f"images/{number:02d}-{i:04d}.png"
+            pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()
+            Image.fromarray(pixels.squeeze()).save(made / file)
+            listed.append({"file": file, "prompt": prompt, "kind": name})
+    pd.DataFrame(listed).to_csv(made / "images.csv", index=False, lineterminator="\n")
+
+
+def _report(found: Any, prompts: dict[str, str]) -> str:
+    table = found.by_group.copy()
+    for way in ("kl_to", "kl_from"):
+        ends = zip(table[way], table.pop(f"{way}_low"), table.pop(f"{way}_high"), strict=True)
+        table[way] = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in ends]
+    head = [
+        f"Neutral prompt: {prompts['neutral']}",
+        f"Bounds hold together at {found.confidence:.0%} ({found.guarantee}), if each group's "
+        f"prompt draws its group in at least {1 - found.delta:.0%}.",
+    ]
+    least = found.imbalance_at_least
+    head.append(
+        "Refuted: the prompts' images are too much alike for the groups' prompts to draw their "
+        "groups this reliably (--delta); the model ignores the words, or most of them."
+        if found.refuted
+        else f"Certified: the imbalance is at least {least:.3f}."
+        if least > 0
+        else "Nothing is certified: the bounds allow balance. Draw images and have them read."
+    )
+    shown = table.to_string(index=False, float_format=lambda x: f"{x:.3f}")
+    return "\n".join([*head, "", shown])

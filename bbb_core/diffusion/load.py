@@ -1,0 +1,159 @@
+"""Generators from folders: a checkpoint of this package, or a diffusers pipeline.
+
+Serves `bbb audit model`. Weights are read from safetensors only, and no code of the folder runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from bbb_core import progress
+from bbb_core.diffusion.adapter import PipelineProcess
+from bbb_core.diffusion.checkpoint import load_model
+from bbb_core.diffusion.process import SampleStreams, sample
+from bbb_core.diffusion.sampling import DenoiserProcess, SchedulerProcess, generate
+from bbb_core.errors import InputError
+
+__all__ = ["draw_images", "load_process"]
+
+Encode = Callable[[list[str]], Tensor]
+
+
+def load_process(
+    folder: Path,
+    *,
+    encoder: str | None = None,
+    device: torch.device | str = "cpu",
+    **options: Any,
+) -> tuple[SchedulerProcess, Encode]:
+    """Load a generator and the function that embeds its prompts.
+
+    Parameters
+    ----------
+    folder
+        Holds ``model.safetensors`` and ``manifest.json`` (`checkpoint.save_model`), or a
+        ``model_index.json`` of a text-to-image pipeline with one text encoder and a U-Net, as
+        diffusers' `save_pretrained` writes it.
+    encoder
+        Specification of the text encoder (`embedding.load_encoder`); a checkpoint needs one, a
+        pipeline has its own.
+    device
+        Where the networks compute.
+    options
+        Those of `SchedulerProcess`: steps, guidance, batch.
+
+    Returns
+    -------
+    process, encode
+        The certified sampler, and texts -> conditions [n, ...].
+
+    Raises
+    ------
+    InputError
+        If the folder holds neither, a file is damaged, or the encoder does not fit.
+    """
+    folder = Path(folder)
+    if (folder / "model_index.json").is_file():
+        if encoder is not None:
+            raise InputError("encoder is given, but a pipeline brings its own; leave it out.")
+        return _pipeline(folder, device, options)
+    if (folder / "model.safetensors").is_file():
+        return _checkpoint(folder, encoder, device, options)
+    raise InputError(
+        f"{folder} holds no model; pass a folder with model_index.json (diffusers) or with "
+        "model.safetensors and manifest.json."
+    )
+
+
+def _checkpoint(
+    folder: Path, encoder: str | None, device: Any, options: dict[str, Any]
+) -> tuple[SchedulerProcess, Encode]:
+    from bbb_core.embedding import load_encoder
+
+    if encoder is None:
+        raise InputError("encoder is missing; name the text encoder that the model was trained on.")
+    model = load_model(folder).to(device)
+    if model.config.conditioning != "pooled":
+        raise InputError("the model attends to tokens; only pooled embeddings can be made here.")
+    texts = load_encoder(encoder)
+
+    def encode(prompts: list[str]) -> Tensor:
+        rows = texts.encode_text(prompts).float()
+        if rows.shape[1] != model.config.embedding_dim:
+            raise InputError(
+                f"encoder {encoder!r} gives {rows.shape[1]} numbers per prompt, the model takes "
+                f"{model.config.embedding_dim}; name the encoder that it was trained on."
+            )
+        return rows
+
+    return DenoiserProcess(model, **options), encode
+
+
+def _pipeline(
+    folder: Path, device: Any, options: dict[str, Any]
+) -> tuple[SchedulerProcess, Encode]:
+    from diffusers import DDPMScheduler, StableDiffusionPipeline
+
+    try:
+        with _quiet():
+            pipeline = StableDiffusionPipeline.from_pretrained(
+                str(folder),
+                use_safetensors=True,
+                local_files_only=True,
+                safety_checker=None,
+                requires_safety_checker=False,
+            ).to(device)
+    except Exception as error:  # many kinds, by what is broken
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{folder} cannot be loaded as a Stable Diffusion pipeline: {reason}"
+        ) from None
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
+
+    def encode(prompts: list[str]) -> Tensor:
+        with torch.no_grad():
+            rows, _ = pipeline.encode_prompt(prompts, device, 1, False)
+        return rows.float().cpu()
+
+    return PipelineProcess(pipeline, null=encode([""])[0], **options), encode
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence bars and log lines of diffusers and transformers; what fails is raised anyway."""
+    import diffusers.utils.logging as ours
+    import transformers.utils.logging as theirs
+
+    levels = [(log, log.get_verbosity()) for log in (ours, theirs)]
+    try:
+        for log, _ in levels:
+            log.set_verbosity(log.CRITICAL)
+            if not progress.watched():
+                log.disable_progress_bar()
+        yield
+    finally:
+        for log, level in levels:
+            log.set_verbosity(level)
+            log.enable_progress_bar()
+
+
+def draw_images(
+    process: SchedulerProcess, conditions: Float[Tensor, "m *tokens d"], n: int, *, seed: int = 0
+) -> Float[Tensor, "m n c h w"]:
+    """Draw n images in [0, 1] for each condition; a pipeline's latents are decoded."""
+    if not isinstance(process, PipelineProcess):
+        return generate(process, conditions, n, seed=seed)
+    drawn = []
+    for i, row in enumerate(conditions):
+        each = row.expand(n, *row.shape)
+        x = sample(process, each, n, generators=SampleStreams(seed, n, "images", i))
+        drawn.append(process.decode(process.finish(x)).cpu())
+    return torch.stack(drawn)

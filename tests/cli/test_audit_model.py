@@ -1,0 +1,155 @@
+"""`bbb audit model` on a tiny checkpoint and a tiny diffusers pipeline, both random."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+
+from bbb_core.cli import main
+from bbb_core.diffusion.checkpoint import save_model
+from bbb_core.diffusion.load import load_process
+from bbb_core.diffusion.network import NetworkConfig, build_denoiser
+from bbb_core.embedding.table import save_table
+from bbb_core.errors import InputError
+
+PROMPTS = {"neutral": "a cook", "man": "a male cook", "woman": "a female cook"}
+WORDS = ["--neutral", PROMPTS["neutral"]]
+WORDS += [f"--group={name}={text}" for name, text in list(PROMPTS.items())[1:]]
+FAST = ["--steps", "3", "--paths", "20"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["audit", "model", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoint")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build_denoiser(
+            NetworkConfig(embedding_dim=6, resolution=8, channels=(8,), groups=4)
+        )
+        rows = torch.nn.functional.normalize(torch.randn(3, 6), dim=1)
+        model.fit_conditions(rows)
+        torch.nn.init.normal_(model.project.weight)
+    save_model(folder, model, about={"data": "none"})
+    save_table(folder / "rows.safetensors", list(PROMPTS.values()), rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+    """A Stable Diffusion pipeline of random parts, as `save_pretrained` writes it."""
+    from diffusers import (
+        AutoencoderKL,
+        PNDMScheduler,
+        StableDiffusionPipeline,
+        UNet2DConditionModel,
+    )
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    folder = tmp_path_factory.mktemp("pipeline")
+    letters = sorted(set("acookmlefwn "))
+    ends = [f"{letter}</w>" for letter in letters]
+    tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *ends]
+    (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = CLIPTokenizer(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        text = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokens), hidden_size=8, intermediate_size=16, num_hidden_layers=1,
+                num_attention_heads=2, max_position_embeddings=16, bos_token_id=0, eos_token_id=1,
+            )
+        )  # fmt: skip
+        unet = UNet2DConditionModel(
+            sample_size=8, in_channels=4, out_channels=4, layers_per_block=1,
+            block_out_channels=(8, 16), norm_num_groups=4, cross_attention_dim=8,
+            attention_head_dim=4, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        )  # fmt: skip
+        vae = AutoencoderKL(
+            block_out_channels=(8,), norm_num_groups=4, latent_channels=4,
+            down_block_types=("DownEncoderBlock2D",), up_block_types=("UpDecoderBlock2D",),
+        )  # fmt: skip
+    StableDiffusionPipeline(
+        vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet,
+        scheduler=PNDMScheduler(
+            beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1
+        ),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    ).save_pretrained(folder / "saved", safe_serialization=True)  # fmt: skip
+    return folder / "saved"
+
+
+def test_a_checkpoint_is_audited_and_its_images_listed(checkpoint, tmp_path):
+    out = tmp_path / "out"
+    encoder = f"table:{checkpoint / 'rows.safetensors'}"
+    made = run(checkpoint, "--encoder", encoder, *WORDS, *FAST, "--images", 2, "--out", out)
+    assert made.exit_code == 0, made.output
+    assert "a cook" in made.output
+    said = json.loads((out / "audit.json").read_text())
+    assert [row["group"] for row in said["groups"]] == ["man", "woman"]
+    assert all(0 <= row["tv_upper"] <= 1 for row in said["groups"])
+    listed = pd.read_csv(out / "images.csv")
+    assert listed["kind"].value_counts().to_dict() == {"neutral": 2, "man": 2, "woman": 2}
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert set(listed["file"]) <= set(manifest["sha256"])
+    assert "manifest.json" in manifest["inputs"]
+
+
+def test_a_diffusers_pipeline_brings_its_own_encoder(pipeline, tmp_path):
+    out = tmp_path / "out"
+    made = run(pipeline, *WORDS, *FAST, "--guidance", 2, "--images", 1, "--out", out, "--json")
+    assert made.exit_code == 0, made.output
+    assert json.loads(made.stdout)["groups"][0]["kl_to"] > 0
+    assert len(list((out / "images").glob("*.png"))) == 3
+    with pytest.raises(InputError, match="brings its own"):
+        load_process(pipeline, encoder="minilm")
+
+
+def test_nothing_of_the_folder_is_unpickled(pipeline, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(pipeline, copy)
+    weights = next((copy / "unet").glob("*.safetensors"))
+    weights.rename(weights.with_name("diffusion_pytorch_model.bin"))
+    made = run(copy, *WORDS, *FAST)
+    assert made.exit_code == 2
+    assert "cannot be loaded as a Stable Diffusion pipeline" in made.output
+    assert "safetensors" in made.output
+    assert made.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--neutral is missing"),
+        (["--neutral", "a cook", "--group", "man=a male cook"], "at least two groups"),
+        (["--neutral", "a cook", "--group", "man"], "NAME=PROMPT"),
+        ([*WORDS, "--group", "man=again"], "twice"),
+        ([*WORDS, "--images", "3"], "--out to write them to"),
+        (WORDS, "encoder is missing"),
+        ([*WORDS, "--encoder", "minilm"], "gives 384 numbers per prompt, the model takes 6"),
+    ],
+)
+def test_bad_input_is_one_line(checkpoint, arguments, message):
+    made = run(checkpoint, *arguments)
+    assert made.exit_code == 2
+    assert message in made.output
+    assert made.output.count("\n") == 1
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    made = run(tmp_path, *WORDS)
+    assert made.exit_code == 2
+    assert "holds no model" in made.output
