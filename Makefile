@@ -35,13 +35,13 @@ test: export BBB_CACHE_DIR = $(CURDIR)/$(BUILD)/cache-test
 test: lint ## Everything that must hold; ends with pytest's closing line
 	@echo "== unit tests"
 	@rm -rf $(BUILD)/cache-test
-	@$(BIN)/python -m pytest -q tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist loadfile tests
 	@echo "== chapters from scratch, and a cold build of the pages"
 	@rm -rf $(BUILD)/cache-test
 	@$(BIN)/bbb book test-chapters
 	@echo "== chapters again, against the golden claims; the built pages"
-	@IPYTHONDIR=$(CURDIR)/$(BUILD)/ipython $(BIN)/python -m pytest -q -p no:cacheprovider \
-	  --nbval-lax --nbval-cell-timeout 900 tests/publishing/site_checks.py $(BUILD)/nbval
+	@OMP_NUM_THREADS=1 IPYTHONDIR=$(CURDIR)/$(BUILD)/ipython $(BIN)/python -m pytest -q \
+	  -n $(CORES) --dist loadfile -p no:cacheprovider --nbval-lax --nbval-cell-timeout 900 tests/publishing/site_checks.py $(BUILD)/nbval
 
 lint: set-up ## Style and types
 	@echo "== style and types"

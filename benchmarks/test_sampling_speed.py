@@ -11,11 +11,11 @@ import torch
 from bbb_core import rng
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
 from bbb_core.diffusion.path_kl import path_kl
-from bbb_core.diffusion.process import SampleStreams, reverse_states
-from bbb_core.diffusion.sampling import DenoiserProcess
+from bbb_core.diffusion.process import reverse_states
+from bbb_core.diffusion.sampling import DenoiserProcess, ImageStreams
 from bbb_core.diffusion.training import noise_scheduler
 
-STEPS, BATCH, REPEATS = 12, 64, 5
+STEPS, BATCH, REPEATS = 12, 64, 10
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def diffusers_loop(network, condition):
 
 
 def certified_loop(process, condition):
-    for _, x, _ in reverse_states(process, condition, BATCH, generators=SampleStreams(0, BATCH)):
+    for _, x, _ in reverse_states(process, condition, BATCH, generators=ImageStreams(0, BATCH)):
         last = x
     return last
 
@@ -59,29 +59,29 @@ def bare_evaluations(network, condition):
 
 
 def in_turns(first, second):
-    """Return the median ratio of seconds, first / second, taken in turns, and both medians."""
-    pairs = []
-    for _ in range(REPEATS + 1):
-        seconds = []
-        for task in (first, second):
+    """Return the ratio of median seconds, first / second, and both medians.
+
+    The two take turns at going first, because whoever does is a little slower.
+    """
+    tasks, seconds = (first, second), ([], [])
+    for turn in range(REPEATS + 1):
+        for i in (0, 1) if turn % 2 else (1, 0):
             began = time.perf_counter()
-            task()
-            seconds.append(time.perf_counter() - began)
-        pairs.append(seconds)
-    pairs = pairs[1:]  # the first round warms up
-    ratio = statistics.median(a / b for a, b in pairs)
-    return ratio, *(statistics.median(column) for column in zip(*pairs, strict=True))
+            tasks[i]()
+            seconds[i].append(time.perf_counter() - began)
+    ours, theirs = (statistics.median(column[1:]) for column in seconds)  # the first warms up
+    return ours / theirs, ours, theirs
 
 
 def test_sampler_against_the_loop_of_diffusers(benchmark, network, prompts):
-    """Equal network, steps and batch; ours carries a float64 state and a stream per block."""
+    """Equal network, steps and batch; ours has a float64 state and streams of noise per image."""
     process = DenoiserProcess(network, steps=STEPS, batch=BATCH)
     ratio, ours, theirs = in_turns(
         lambda: certified_loop(process, prompts[0]), lambda: diffusers_loop(network, prompts[0])
     )
     benchmark.extra_info.update(ratio=ratio, ours=ours, theirs=theirs)
     benchmark.pedantic(certified_loop, args=(process, prompts[0]), rounds=1)
-    assert ratio < 1.1
+    assert ratio < 1.05  # at least as fast, up to the noise of the clock on a shared machine
 
 
 def test_certificate_against_its_evaluations(benchmark, network, prompts):

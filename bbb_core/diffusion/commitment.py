@@ -18,8 +18,8 @@ from torch import Tensor
 
 from bbb_core import checks, rng
 from bbb_core.diffusion.limits import bootstrap_t_limits
-from bbb_core.diffusion.process import SampleStreams, draw_normal
-from bbb_core.diffusion.sampling import SchedulerProcess, to_images
+from bbb_core.diffusion.process import draw_normal
+from bbb_core.diffusion.sampling import ImageStreams, SchedulerProcess, to_images
 from bbb_core.errors import InputError
 from bbb_core.stats import binomial_interval
 from bbb_core.theory import tv_bound_from_kl
@@ -71,7 +71,7 @@ def coupled_run(
     steps = len(process.sigmas)
     if not cuts or not all(1 <= k <= steps for k in cuts):
         raise InputError(f"cuts is {list(cuts)}; give steps from 1 to {steps}.")
-    streams = SampleStreams(seed, n, "commitment", key)
+    streams = ImageStreams(seed, n, "commitment", key)
     x = process.initial(n, generators=streams)
     tails: dict[int, Tensor] = {}
     predictions: dict[int, Tensor] = {}

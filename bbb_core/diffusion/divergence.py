@@ -13,8 +13,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from bbb_core import checks, progress
-from bbb_core.diffusion.process import SampleStreams, draw_normal, require_noise
-from bbb_core.diffusion.sampling import SchedulerProcess, to_images
+from bbb_core.diffusion.process import draw_normal, require_noise
+from bbb_core.diffusion.sampling import ImageStreams, SchedulerProcess, to_images
 from bbb_core.errors import InputError
 
 __all__ = ["PathDivergences", "path_divergences"]
@@ -66,7 +66,7 @@ def path_divergences(
     terms = torch.zeros(m, r, n, steps, dtype=torch.float64)
     images = []
     for i in progress.bar(range(m), desc="path divergences"):
-        noises = SampleStreams(seed, n, "divergence", names[i])
+        noises = ImageStreams(seed, n, "divergence", names[i])
         x = process.initial(n, generators=noises)
         prompts = torch.cat([conditions[i : i + 1], others[i]]).repeat_interleave(n, 0)
         for step in range(steps, 0, -1):

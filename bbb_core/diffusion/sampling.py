@@ -20,12 +20,42 @@ from bbb_core.diffusion.schedule import Schedule, Variance
 from bbb_core.diffusion.training import noise_scheduler
 from bbb_core.errors import InputError
 
-__all__ = ["DenoiserProcess", "SchedulerProcess", "generate", "to_images"]
+__all__ = ["DenoiserProcess", "ImageStreams", "SchedulerProcess", "generate", "to_images"]
 
 
 def to_images(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Map states in [-1, 1] to intensities in [0, 1], float32; the same map for every prompt."""
     return ((x + 1) / 2).clamp(0, 1).float()
+
+
+class ImageStreams(SampleStreams):
+    """`SampleStreams` for images: small blocks, and noise drawn in single precision.
+
+    An image has thousands of values, so a generator for every eight images costs nothing, and
+    little is drawn in vain where n is no multiple of the block. Single-precision normals are
+    drawn several times faster; the state that they are added to stays in double precision.
+
+    Parameters
+    ----------
+    seed, n, keys, start, block
+        As for `SampleStreams`.
+
+    Examples
+    --------
+    >>> a, b = ImageStreams(0, 9), ImageStreams(0, 1, start=8)
+    >>> bool((a.normal((2, 4, 4))[8:] == b.normal((2, 4, 4))).all())
+    True
+    """
+
+    def __init__(self, seed: int, n: int, *keys: str | int, start: int = 0, block: int = 8):
+        super().__init__(seed, n, "image", *keys, start=start, block=block)
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """Return the next standard normal draw [n, *shape] of every image, in float32."""
+        rows = torch.empty((len(self._generators) * self.block, *shape))
+        for part, g in zip(rows.split(self.block), self._generators, strict=True):
+            part.normal_(generator=g)
+        return rows[self._offset : self._offset + self.n]
 
 
 class SchedulerProcess(ABC):
@@ -106,7 +136,7 @@ class SchedulerProcess(ABC):
 
     def initial(self, n: int, *, generators: Generators) -> Tensor:
         """Return x_K ~ N(0, I), the same for every condition."""
-        return draw_normal(generators, n, self.image_shape).to(self.device)
+        return draw_normal(generators, n, self.image_shape).to(self.device, torch.float64)
 
     def _rows(self, condition: Tensor, n: int) -> Tensor:
         null = self.null()
@@ -129,29 +159,29 @@ class SchedulerProcess(ABC):
             for part, c in zip(single.split(self.batch), rows.split(self.batch), strict=True)
         ]
         self.evaluations += len(single)
-        out = torch.cat(pieces).double()
+        out = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
         if self.guidance == 1:
-            return out
-        prompt, null = out.chunk(2)
-        return null + self.guidance * (prompt - null)
+            return out.double()
+        prompt, null = out.double().chunk(2)
+        return null.lerp(prompt, self.guidance)
 
     def predicted(self, x: Tensor, step: int, condition: Tensor) -> Tensor:
         """Return the predicted x_0, clipped as the sampler clips it."""
         bar = float(self.schedule.alpha_bar[step - 1])
-        out = self.output(x, step, condition)
+        out = self.output(x, step, condition)  # a fresh tensor, so it is overwritten
         if self.kind == "v_prediction":
-            x0 = bar**0.5 * x - (1 - bar) ** 0.5 * out
+            x0 = out.mul_(-((1 - bar) ** 0.5)).add_(x, alpha=bar**0.5)
         elif self.kind == "epsilon":
-            x0 = (x - (1 - bar) ** 0.5 * out) / bar**0.5
+            x0 = out.mul_(-((1 - bar) ** 0.5)).add_(x).div_(bar**0.5)
         else:
             x0 = out
-        return x0 if self.clip is None else x0.clamp(-self.clip, self.clip)
+        return x0 if self.clip is None else x0.clamp_(-self.clip, self.clip)
 
     def mean(self, x: Tensor, step: int, condition: Tensor) -> Tensor:
         """Return mu_k(x, c), float64."""
         data, state = self.schedule.mean_coefficients
         x0 = self.predicted(x, step, condition)
-        return float(data[step - 1]) * x0 + float(state[step - 1]) * x
+        return x0.mul_(float(data[step - 1])).add_(x, alpha=float(state[step - 1]))
 
     def finish(self, x: Tensor) -> Tensor:
         """Clean x_0 by one denoising step under the null condition: the common last map.
@@ -262,14 +292,14 @@ def generate(
             later, common = switch
             common = common.expand(m, *common.shape) if common.ndim < conditions.ndim else common
             tail = common[start : start + together].repeat_interleave(n, 0)
-        noises = [SampleStreams(seed, n, "generate", s) for s in names[start : start + len(rows)]]
-        x = torch.cat([draw_normal(s, n, process.image_shape) for s in noises]).to(process.device)
+        noises = [ImageStreams(seed, n, "generate", s) for s in names[start : start + len(rows)]]
+        x = torch.cat([process.initial(n, generators=s) for s in noises])
         for step in range(len(process.sigmas), 0, -1):
             x = process.mean(x, step, tail if step <= later else c)
             sigma = float(process.sigmas[step - 1])
             if sigma > 0:
                 z = torch.cat([draw_normal(s, n, process.image_shape) for s in noises])
-                x = x + sigma * z.to(x)
+                x.add_(z.to(x.device), alpha=sigma)
         out.append(to_images(process.finish(x)).cpu().unflatten(0, (len(rows), n)))
         bar.update(len(c))
     bar.close()

@@ -28,6 +28,7 @@ __all__ = [
 PREDICTORS = {
     "cosine gap": "cos(p, woman) - cos(p, man)",
     "cosine ratio": "cos(p, woman) / cos(p, man)",
+    "distance ratio": "log ||p - man|| / ||p - woman||",
     "reflection": "signed eta: 2 gap / |woman - man|",
     "path KL": "log KL(p || man) / KL(p || woman), all steps",
     "early path KL": "the same over the early, noisier half of the steps",
@@ -69,6 +70,9 @@ def predictors(study: Study, drawn: Mapping[str, Any]) -> pd.DataFrame:
     table = {
         "cosine gap": to_woman - to_man,
         "cosine ratio": to_woman / to_man,
+        "distance ratio": np.log(
+            np.linalg.norm(neutral - man, axis=1) / np.linalg.norm(neutral - woman, axis=1)
+        ),
         "reflection": 2 * (to_woman - to_man) / apart,
         "path KL": np.log(whole[:, 0] / whole[:, 1]),
         "early path KL": np.log(early[:, 0] / early[:, 1]),
@@ -78,15 +82,21 @@ def predictors(study: Study, drawn: Mapping[str, Any]) -> pd.DataFrame:
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
     """Return the rank correlation, 0 where one side is constant."""
-    a, b = stats.rankdata(x) - (len(x) + 1) / 2, stats.rankdata(y) - (len(y) + 1) / 2
-    scale = float(np.sqrt((a**2).sum() * (b**2).sum()))
-    return float((a * b).sum()) / scale if scale > 0 else 0.0
+    return float(_spearman_rows(np.asarray(x)[None], np.asarray(y)[None])[0])
 
 
-def _mean_correlation(*columns: np.ndarray) -> float:
-    """Mean Spearman correlation of columns x_1, y_1, x_2, y_2, ..."""
+def _spearman_rows(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the rank correlation of each row of x with that row of y, 0 where one is constant."""
+    middle = (x.shape[1] + 1) / 2
+    a, b = (stats.rankdata(side, axis=1) - middle for side in (x, y))
+    scale = np.sqrt((a**2).sum(1) * (b**2).sum(1))
+    return (a * b).sum(1) / np.where(scale > 0, scale, 1)
+
+
+def _mean_correlation(*columns: np.ndarray) -> np.ndarray:
+    """Mean Spearman correlation of x_1, y_1, x_2, y_2, ..., each [resamples, n]."""
     pairs = zip(columns[::2], columns[1::2], strict=True)
-    return float(np.mean([spearman(x, y) for x, y in pairs]))
+    return np.mean([_spearman_rows(x, y) for x, y in pairs], axis=0)
 
 
 def mean_rank_correlation(
@@ -105,9 +115,12 @@ def mean_rank_correlation(
     first = [column for pair in pairs for column in pair]
     second = [column for pair in minus for column in pair]
 
-    def statistic(*columns: np.ndarray) -> float:
-        value = _mean_correlation(*columns[: len(first)])
-        return value - (_mean_correlation(*columns[len(first) :]) if second else 0.0)
+    def statistic(*columns: np.ndarray, axis: int = 0) -> np.ndarray:
+        rows = [column if axis == 1 else column[None] for column in columns]
+        value = _mean_correlation(*rows[: len(first)])
+        if second:
+            value = value - _mean_correlation(*rows[len(first) :])
+        return value if axis == 1 else value[0]
 
     return bootstrap(
         statistic, *first, *second, n_resamples=n_resamples, rng=rng.generator(seed, "geometry")

@@ -17,13 +17,14 @@ from bbb_core.experiments.geometry import (
     mean_rank_correlation,
     predictors,
     rank_correlations,
+    spearman,
     women_share,
 )
 from bbb_core.experiments.people import measure_model
 from bbb_core.experiments.sweep import logistic_crossing, measure_commitment, measure_sweep
 from bbb_core.results.artefacts import Artefact
 from bbb_core.results.claims import show_number
-from bbb_core.stats import Estimate, bootstrap
+from bbb_core.stats import Estimate, bootstrap, crossed_bootstrap
 from bbb_core.theory import tv_bound_from_kl
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "correlation",
     "difference",
     "draw",
+    "generator_table",
     "geometry_table",
     "imbalance",
     "margin",
@@ -39,6 +41,8 @@ __all__ = [
     "plain_bounds",
     "planted_correlation",
     "sharpness",
+    "show_changes",
+    "show_leads",
     "show_settings",
     "sweep",
 ]
@@ -55,6 +59,7 @@ def draw(
     n_paths: int = 0,
     reverse_steps: int,
     guidance: float = 1.0,
+    reader_steps: int,
     shown: int,
 ) -> Artefact:
     """Return what a generator draws for its prompts; see `experiments.people.measure_model`."""
@@ -70,6 +75,7 @@ def draw(
         n_paths=n_paths,
         reverse_steps=reverse_steps,
         guidance=guidance,
+        reader_steps=reader_steps,
         shown=shown,
         seed=0,
     )
@@ -234,9 +240,68 @@ def geometry_table(generators: Mapping[str, tuple[Study, Mapping[str, Any]]]) ->
     return text
 
 
-def show_settings(*, change: float, n_neutral: int, n_pilot: int) -> None:
+def _columns(study: Study, drawn: Mapping[str, Any]) -> np.ndarray:
+    """Return gap, log-ratio of early path KL and share of women, a row per occupation."""
+    table = predictors(study, drawn)
+    return np.stack([table["cosine gap"], table["early path KL"], women_share(drawn)], 1)
+
+
+def _lead(columns: np.ndarray) -> float:
+    """Return how much better path KL ranks than the gap does: a difference of correlations."""
+    gap, kl, share = columns.T
+    return spearman(kl, share) - spearman(gap, share)
+
+
+def generator_table(generators: Mapping[str, tuple[Study, Mapping[str, Any]]]) -> pd.DataFrame:
+    """Return, per generator, how it leans and which geometry ranks its shares, as text."""
+    rows = {}
+    for name, (study, drawn) in generators.items():
+        columns, counts = _columns(study, drawn), np.asarray(drawn["neutral"])
+        mean = imbalance(drawn)
+        rows[name] = {
+            "read as woman": f"{counts[:, 1].sum() / counts.sum():.2f}",
+            "excess imbalance": f"{mean['value']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]",
+            "cosine gap": f"{spearman(columns[:, 0], columns[:, 2]):+.2f}",
+            "early path KL": f"{spearman(columns[:, 1], columns[:, 2]):+.2f}",
+            "lead": f"{_lead(columns):+.2f}",
+        }
+    return pd.DataFrame(rows).T.rename_axis("generator")
+
+
+def show_leads(generators: Mapping[str, tuple[Study, Mapping[str, Any]]]) -> None:
+    """Glue the lead of path KL over the gap: lowest, highest, and two further intervals.
+
+    "crossed" resamples occupations and generators independently; "fresh" leaves out the first
+    generator, on which the early half of the steps was chosen.
+    """
+    table = np.stack([_columns(*both) for both in generators.values()], 1)
+    leads = [_lead(one) for one in table.swapaxes(0, 1)]
+    show_number("lead-lowest", min(leads), digits=2)
+    show_number("lead-highest", max(leads), digits=2)
+    both = crossed_bootstrap(
+        lambda part: float(np.mean([_lead(one) for one in part.swapaxes(0, 1)])),
+        table,
+        rng=rng.generator(0, "lead"),
+        n_resamples=1000,
+    )
+    show_number("lead-crossed-low", float(both.low), digits=2)
+    show_number("lead-crossed-high", float(both.high), digits=2)
+    later = dict(list(generators.items())[1:])
+    fresh = correlation(later, "early path KL", minus="cosine gap")
+    for end in ("value", "low", "high"):
+        show_number(f"lead-fresh-{end}", fresh[end], digits=2)
+
+
+def show_changes(made: Mapping[str, Any]) -> None:
+    """Glue the mean measured change of the certified pairs."""
+    changes = [row["difference"] for row in made["rows"]]
+    show_number("change-measured", float(np.mean(changes)), digits=2)
+
+
+def show_settings(*, change: float, n_neutral: int, n_pilot: int, n: int) -> None:
     """Glue the settings that the prose mentions."""
     show_number("change", change, digits=2)
     show_number("n-neutral-text", n_neutral, digits=0)
     show_number("n-pilot-text", n_pilot, digits=0)
+    show_number("n-certificate-text", n, digits=0)
     show_number("neutral-floor", float(sampling_floor(n_neutral)), digits=2)

@@ -25,6 +25,7 @@ from bbb_core.experiments.generators import (
 )
 from bbb_core.experiments.people import describe_training, measure_model, reader
 from bbb_core.results.artefacts import Artefact
+from bbb_core.results.claims import show_number
 from bbb_core.stats import Estimate, binomial_interval, bootstrap
 
 __all__ = [
@@ -32,12 +33,14 @@ __all__ = [
     "draw",
     "group_distances",
     "held_out_ratio",
+    "held_out_table",
     "near_training",
     "person_nearer_to_man",
     "person_ratios",
     "refusal",
     "right_occupation",
     "separation",
+    "show_group_settings",
     "training",
     "training_table",
     "worst_prompt",
@@ -56,6 +59,7 @@ def draw(
     n_group: int,
     n_paths: int,
     reverse_steps: int,
+    reader_steps: int,
     shown: int,
     seed: int,
 ) -> Artefact:
@@ -72,6 +76,7 @@ def draw(
         n_paths=n_paths,
         reverse_steps=reverse_steps,
         guidance=1.0,
+        reader_steps=reader_steps,
         shown=shown,
         seed=seed,
     )
@@ -97,6 +102,14 @@ def worst_prompt(drawn: Mapping[str, Any]) -> dict[str, float]:
     return _exact(int(right.min()), n, confidence=1 - 0.05 / right.size)
 
 
+def show_group_settings(n_group: int) -> None:
+    """Glue how many images a group prompt has, and what its lower limit can be at best."""
+    looks = len(emoji.OCCUPATIONS) * len(GROUPS)
+    show_number("n-group-text", n_group, digits=0)
+    best = _exact(n_group, n_group, confidence=1 - 0.05 / looks)
+    show_number("worst-possible", best["low"], digits=2)
+
+
 def right_occupation(drawn: Mapping[str, Any]) -> dict[str, float]:
     """Return the share of group-prompt images that show the prompted occupation."""
     n = int(np.asarray(drawn["group"]).sum())
@@ -120,8 +133,7 @@ def held_out_ratio(drawn: Mapping[str, Any], study: Study, *, seed: int = 0) -> 
 
     1 means as often, 0 never; the interval resamples the held-out cells.
     """
-    n = int(np.asarray(drawn["group"])[0, 0].sum())
-    tones = np.asarray(drawn["tone"])[:, -len(GROUPS) * n :].reshape(-1, len(GROUPS), n)
+    tones = np.asarray(drawn["named_tone_codes"])
     hidden, shown = [], []
     for cell in study.held_out:
         occupation, group, tone = cell.split("|")
@@ -138,6 +150,21 @@ def held_out_ratio(drawn: Mapping[str, Any], study: Study, *, seed: int = 0) -> 
     )
     low, high = min(made.low, made.value), max(made.high, made.value)
     return {"value": made.value, "low": low, "high": high, "n": len(hidden)}
+
+
+def held_out_table(drawn: Mapping[str, Any], study: Study) -> pd.DataFrame:
+    """Return, per held-out combination, how many images of its prompt were read as it."""
+    codes = np.asarray(drawn["named_tone_codes"])
+    rows = {}
+    for cell in study.held_out:
+        occupation, group, tone = cell.split("|")
+        own = codes[emoji.OCCUPATIONS.index(occupation), GROUPS.index(group)]
+        count = int((own == emoji.TONES.index(tone)).sum())
+        rows[f"{group} {occupation}, {tone}"] = {
+            "drawn": f"{count} of {int((own >= 0).sum())}",
+            "if as often as the others": f"{(own >= 0).sum() / len(emoji.TONES):.1f}",
+        }
+    return pd.DataFrame(rows).T.rename_axis("never shown in training")
 
 
 def person_ratios(size: int) -> pd.DataFrame:
@@ -181,13 +208,14 @@ def training_table(study: Study, *, reverse_steps: int) -> pd.DataFrame:
         "text encoder": study.encoder,
         "noise schedule": f"{scheduler.config.beta_schedule}, {c.train_timesteps} levels",
         "objective": "mean squared error of v, stratified noise levels",
-        "optimiser": f"AdamW, rate {c.learning_rate:g}, warm-up {c.warmup}, cosine to 0, "
-        f"decay {c.weight_decay:g}, gradient norm at most 1",
+        "optimiser": f"AdamW, decay {c.weight_decay:g}, gradient norm at most 1",
+        "learning rate": f"{c.learning_rate:g}, warm-up {c.warmup} steps, cosine to 0",
         "steps x batch": f"{c.steps} x {c.batch}",
         "average of weights": f"exponential, {c.ema:g}",
         "condition dropout, noise": f"{c.condition_dropout:g}, {c.condition_noise:g}",
         "arithmetic": f"{c.precision} (weights in float32)",
-        "sampler": f"ancestral, {reverse_steps} steps, noise in every step, common last map",
+        "sampler": f"ancestral, {reverse_steps} steps, noise in every step",
+        "last map": "denoising under the null condition",
         "seed": str(c.seed),
     }
     return pd.DataFrame({"value": rows.values()}, index=pd.Index(rows, name="training"))

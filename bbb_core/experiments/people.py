@@ -27,8 +27,10 @@ from bbb_core.experiments.generators import (
     prompt_embeddings,
     training_of,
 )
+from bbb_core.experiments.readers import second_codes
 
 __all__ = [
+    "CODES",
     "READINGS",
     "counts_of",
     "describe_training",
@@ -40,6 +42,8 @@ __all__ = [
 
 READINGS = (*GROUPS, "none")
 """What an image can be read as; "none" counts as neither."""
+CODES = ("group", "occupation", "tone", "second")
+"""What is kept of each image; "second" is the group that the second reader reads."""
 
 
 @lru_cache(maxsize=4)
@@ -68,6 +72,23 @@ def counts_of(codes: np.ndarray) -> np.ndarray:
     return np.stack([(codes == i).sum(-1) for i in range(len(READINGS))], -1)
 
 
+def _codes(
+    images: Float[Tensor, "m n c h w"], size: int, reader_steps: int
+) -> dict[str, np.ndarray]:
+    """Return the codes of both readers [m, n]; occupation and tone are -1 where none is near."""
+    flat = images.flatten(0, 1)
+    read = read_people(flat, size)
+    near = read["group"] < len(GROUPS)
+    made = {
+        "group": read["group"],
+        "occupation": np.where(near, read["occupation"], -1),
+        "tone": np.where(near, read["tone"], -1),
+        "second": second_codes(flat, size, reader_steps),
+    }
+    made = {k: v.astype(np.int8).reshape(images.shape[:2]) for k, v in made.items()}
+    return made | {"distance": read["distance"].reshape(images.shape[:2])}
+
+
 def sheet_of(images: Float[Tensor, "m n c h w"]) -> np.ndarray:
     """Return pictures as bytes, 0 to 255."""
     return (images * 255).round().to(torch.uint8).numpy()
@@ -89,6 +110,7 @@ def measure_model(
     n_paths: int,
     reverse_steps: int,
     guidance: float,
+    reader_steps: int,
     shown: int,
     seed: int,
 ) -> dict[str, Any]:
@@ -102,6 +124,8 @@ def measure_model(
         Images per neutral prompt, per group prompt, and paths per neutral prompt for the path KL.
     reverse_steps, guidance
         Of the certified sampler.
+    reader_steps
+        Training steps of the second reader (`experiments.readers`).
     shown
         Images per prompt kept for the pages.
     seed
@@ -112,9 +136,17 @@ def measure_model(
     dict
         ``neutral`` counts [20, 3] of `READINGS`; ``group`` counts [20, 2, 3]; ``occupation`` right
         readings of the occupation under group prompts [20, 2]; ``distance`` of every image to the
-        nearest drawing; ``tone`` codes, -1 where no drawing is near; ``terms`` path divergences
-        neutral -> (man, woman) [20, 2, paths, K]; ``sheet`` pictures as bytes [20, kinds, shown,
-        3, size, size]; ``evaluations``.
+        nearest drawing [20, images], neutral ones first.
+
+        What each image was read as, int8: ``neutral_group_codes``, ``neutral_occupation_codes``,
+        ``neutral_tone_codes``, each [20, n_neutral], and ``named_group_codes`` and so on, each
+        [20, 2, n_group]. Codes are positions in `READINGS`, `emoji.OCCUPATIONS` and `emoji.TONES`;
+        where no drawing is near, the group is "none", occupation and tone are -1.
+        ``neutral_second_codes`` and ``named_second_codes`` are the groups read by the second
+        reader.
+
+        ``terms`` path divergences neutral -> (man, woman) [20, 2, paths, K]; ``sheet`` pictures as
+        bytes [20, kinds, shown, 3, size, size]; ``evaluations``.
     """
     model = model_of(study, tuning, snapshots=snapshots, at=at)
     process = DenoiserProcess(model, steps=reverse_steps, guidance=guidance)
@@ -127,24 +159,15 @@ def measure_model(
         rows = table[:, 1:].flatten(0, 1)
         both = generate(process, rows, n_group, seed=seed, streams=names).unflatten(0, (-1, 2))
         drawn += [both[:, 0], both[:, 1]]
-    codes = [
-        {
-            k: v.reshape(images.shape[:2])
-            for k, v in read_people(images.flatten(0, 1), study.size).items()
-        }
-        for images in drawn
-    ]
+    codes = [_codes(images, study.size, reader_steps) for images in drawn]
     truth = np.arange(len(emoji.OCCUPATIONS))[:, None]
     out["neutral"] = counts_of(codes[0]["group"])
-    near = [c["group"] < len(GROUPS) for c in codes]
+    out |= {f"neutral_{k}_codes": codes[0][k] for k in CODES}
     if n_group:
         out["group"] = np.stack([counts_of(c["group"]) for c in codes[1:]], 1)
-        right = [
-            (c["occupation"] == truth) & close for c, close in zip(codes[1:], near[1:], strict=True)
-        ]
-        out["occupation"] = np.stack([hits.sum(1) for hits in right], 1)
-    tones = [np.where(close, c["tone"], -1) for c, close in zip(codes, near, strict=True)]
-    out["tone"] = np.concatenate(tones, 1).astype(np.int8)
+        right = [(c["occupation"] == truth).sum(1) for c in codes[1:]]
+        out["occupation"] = np.stack(right, 1)
+        out |= {f"named_{k}_codes": np.stack([c[k] for c in codes[1:]], 1) for k in CODES}
     out["distance"] = np.concatenate([c["distance"] for c in codes], 1).astype(np.float32)
     out["sheet"] = np.stack([sheet_of(images[:, :shown]) for images in drawn], 1)
     if n_paths:

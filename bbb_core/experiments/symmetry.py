@@ -19,8 +19,13 @@ from bbb_core import rng
 from bbb_core.data.procedural import SHAPES, procedural_figures, read_groups, turn_groups
 from bbb_core.diffusion.divergence import path_divergences
 from bbb_core.diffusion.network import NetworkConfig
-from bbb_core.diffusion.process import SampleStreams, draw_normal
-from bbb_core.diffusion.sampling import DenoiserProcess, SchedulerProcess, generate
+from bbb_core.diffusion.process import draw_normal
+from bbb_core.diffusion.sampling import (
+    DenoiserProcess,
+    ImageStreams,
+    SchedulerProcess,
+    generate,
+)
 from bbb_core.diffusion.symmetric import SymmetrisedProcess
 from bbb_core.diffusion.training import TrainingConfig, TrainingSet, train
 
@@ -107,7 +112,7 @@ def _defect(
     plain: SchedulerProcess, even: SchedulerProcess, condition: Tensor, *, n: int, seed: int
 ) -> np.ndarray:
     """Return the path divergence of the plain from the symmetrised model, per path."""
-    streams = SampleStreams(seed, n, "defect")
+    streams = ImageStreams(seed, n, "defect")
     x = plain.initial(n, generators=streams)
     total = torch.zeros(n, dtype=torch.float64)
     for step in range(len(plain.sigmas), 0, -1):

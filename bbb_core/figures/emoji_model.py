@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from bbb_core import rng
 from bbb_core.data import emoji
-from bbb_core.experiments.generators import GROUPS, drawings
+from bbb_core.experiments.generators import GROUPS, Study, drawings
 from bbb_core.experiments.model import group_distances
 from bbb_core.experiments.people import reader
 from bbb_core.figures.style import figure, house, palette
@@ -19,6 +19,7 @@ from bbb_core.stats import binomial_interval
 
 __all__ = [
     "distances",
+    "held_out",
     "loss",
     "originals",
     "readings",
@@ -38,13 +39,14 @@ def _tiles(rows: Sequence[np.ndarray], *, gap: int = 1) -> np.ndarray:
 
 
 def _show(axes: Any, picture: np.ndarray, labels: Sequence[str] = (), *, rows: int = 0) -> None:
+    axes.figure.set_layout_engine("compressed")  # room for labels beside a fixed aspect
     axes.imshow(picture, interpolation="nearest")
     axes.grid(visible=False)
     axes.set_xticks([])
     axes.spines[:].set_visible(False)
     height = picture.shape[0] / max(1, rows)
     ticks = [height * (i + 0.5) for i in range(len(labels))]
-    axes.set_yticks(ticks, labels, fontsize=8)
+    axes.set_yticks(ticks, labels, fontsize=7)
     axes.tick_params(length=0)
 
 
@@ -76,6 +78,31 @@ def samples(drawn: Mapping[str, Any], occupations: Sequence[str], *, shown: int 
     width = (sheet.shape[-1] + 2) * shown
     axes.set_xticks([width * (i + 0.5) for i in range(len(kinds))], [names[k] for k in kinds])
     axes.xaxis.tick_top()
+    return fig
+
+
+@house
+def held_out(drawn: Mapping[str, Any], study: Study) -> Figure:
+    """Draw the held-out combinations: the drawing never shown, and kept images read as it."""
+    people = drawings(study.size)
+    sheet, tones = np.asarray(drawn["sheet"]), np.asarray(drawn["named_tone_codes"])
+    blank = np.full((3, study.size, study.size), 255, np.uint8)
+    top, bottom, names = [], [], []
+    for cell in study.held_out:
+        occupation, group, tone = cell.split("|")
+        o, g = emoji.OCCUPATIONS.index(occupation), GROUPS.index(group)
+        image = people.images[people.labels.index((occupation, group, tone))]
+        top.append((image * 255).round().numpy().astype(np.uint8))
+        kept = sheet[o, 1 + g]
+        found = np.flatnonzero(tones[o, g, : len(kept)] == emoji.TONES.index(tone))
+        bottom.append(kept[found[0]] if len(found) else blank)
+        names.append(occupation)
+    picture = _tiles([np.stack(top), np.stack(bottom)])
+    fig, axes = figure(height=1.9)
+    _show(axes, picture, ["never shown", "generated"], rows=2)
+    width = picture.shape[1] / len(names)
+    ticks = [width * (i + 0.5) for i in range(len(names))]
+    axes.set_xticks(ticks, names, fontsize=8, rotation=30, ha="right")
     return fig
 
 

@@ -13,7 +13,7 @@ from bbb_core import rng
 from bbb_core.data.emoji import OCCUPATIONS
 from bbb_core.experiments.generators import Study, study_artefact
 from bbb_core.experiments.geometry import excess_imbalance
-from bbb_core.experiments.mitigations import METHODS, measure_mitigations
+from bbb_core.experiments.mitigations import measure_mitigations
 from bbb_core.figures.style import figure, house, palette
 from bbb_core.results.artefacts import Artefact
 from bbb_core.stats import binomial_interval, bootstrap
@@ -106,7 +106,6 @@ def summary(made: Mapping[str, Any], methods: Sequence[str]) -> pd.DataFrame:
         mean = mean_excess(made, methods, method)
         counts = np.asarray(made["counts"])[i]
         rows[method] = {
-            "what": METHODS[method],
             "excess imbalance": f"{mean['value']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]",
             "right occupation": f"{np.asarray(made['occupation'])[i].sum() / counts.sum():.3f}",
             "read as none": f"{counts[:, 2].sum() / counts.sum():.3f}",

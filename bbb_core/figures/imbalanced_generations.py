@@ -175,7 +175,7 @@ def geometry(generators: Mapping[str, tuple[Study, Mapping[str, Any]]]) -> Figur
         axis.axhline(0, color="black", linewidth=0.8)
     axes[0].set(xlabel="cosine gap (standardised)", ylabel="(women - men) / images")
     axes[1].set(xlabel="log-ratio of early path KL")
-    axes[0].legend(loc="upper left")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(looks))
     return fig
 
 
@@ -199,8 +199,8 @@ def training_length(
             kl.append(float(np.median(terms[..., terms.shape[-1] // 2 :].sum(-1).min(1))))
         axes[1].plot(steps, kl, label=regime, **look.lines(marker=look.marker))
     axes[0].set(xlabel="further training steps", ylabel="mean excess imbalance")
-    axes[1].set(xlabel="further training steps", ylabel="early KL to nearest group (nats)")
-    axes[0].legend(loc="center right")
+    axes[1].set(xlabel="further training steps", ylabel="early KL (nats)")
+    fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig
 
 
@@ -215,5 +215,5 @@ def guidance(drawn: Mapping[float, Mapping[str, Any]]) -> Figure:
     means = [imbalance(one)["value"] for one in drawn.values()]
     axes.plot(weights, means, label="mean excess imbalance", **LOOKS["skewed"].lines(marker="s"))
     axes.set(xlabel="guidance weight", ylabel="(women - men) / images", xticks=weights)
-    axes.legend()
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return fig

@@ -24,6 +24,7 @@ __all__ = [
     "monotone",
     "neutral_even",
     "neutral_plain",
+    "neutral_worst",
     "pictures",
     "table",
 ]
@@ -78,6 +79,20 @@ def _differences(counts: np.ndarray, *, looks: int) -> tuple[np.ndarray, np.ndar
 
 def _absolute(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(np.maximum(low, -high), 0), np.maximum(np.abs(low), np.abs(high))
+
+
+def neutral_worst(made: Mapping[str, Any], leans: Sequence[float]) -> dict[str, float]:
+    """Return the largest difference of shares over the shapes at eta = 0, symmetrised model."""
+    counts = np.asarray(made["counts"])[1, :, list(leans).index(0.0)]
+    value, low, high = _differences(counts, looks=len(counts))
+    least, most = _absolute(low, high)
+    worst = float(np.abs(value).max())
+    return {
+        "value": worst,
+        "low": float(least.max()),
+        "high": float(most.max()),
+        "n": int(counts[0].sum()),
+    }
 
 
 def neutral_even(made: Mapping[str, Any], leans: Sequence[float]) -> dict[str, float]:
@@ -182,8 +197,9 @@ def curve(made: Mapping[str, Any], leans: Sequence[float]) -> Figure:
 
 @house
 def pictures(made: Mapping[str, Any], leans: Sequence[float], *, shape: int = 0) -> Figure:
-    """Draw generations of one shape: a row per model, a block per prompt."""
-    sheet = np.asarray(made["sheet"])[:, shape, :, :3]
+    """Draw generations of one shape: a row per model, a block for every other prompt."""
+    picked = list(range(0, len(leans), 2))
+    sheet = np.asarray(made["sheet"])[:, shape, picked]
     rows = [np.concatenate(list(own.reshape(-1, *own.shape[2:])), axis=2) for own in sheet]
     picture = np.concatenate(rows, axis=1).transpose(1, 2, 0)
     fig, axes = figure(height=5.4 * picture.shape[0] / picture.shape[1] + 0.6)
@@ -192,9 +208,10 @@ def pictures(made: Mapping[str, Any], leans: Sequence[float], *, shape: int = 0)
     axes.spines[:].set_visible(False)
     size = sheet.shape[-1]
     axes.set_yticks([size * (i + 0.5) for i in range(2)], MODELS)
-    width = picture.shape[1] / len(leans)
-    labels = [f"{reflection_distance(lean):.2f}" for lean in leans]
-    axes.set_xticks([width * (j + 0.5) for j in range(len(leans))], labels)
-    axes.set_xlabel("reflection distance eta")
+    width = picture.shape[1] / len(picked)
+    labels = [f"eta = {reflection_distance(leans[j]):.2f}" for j in picked]
+    axes.set_xticks([width * (j + 0.5) for j in range(len(picked))], labels)
+    for j in range(1, len(picked)):
+        axes.axvline(width * j - 0.5, color="white", linewidth=3)
     axes.tick_params(length=0)
     return fig

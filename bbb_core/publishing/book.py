@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from bbb_core import progress
 from bbb_core.errors import InputError
-from bbb_core.publishing.chapters import chapters, preset
+from bbb_core.publishing.chapters import Chapter, chapters, preset
 from bbb_core.publishing.execution import (
     convert,
     environment,
@@ -32,10 +37,28 @@ from bbb_core.results.files import write_json
 __all__ = ["build", "golden", "prepare_tests", "reference", "reproduce", "run_chapters"]
 
 Say = Callable[[str], None]
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Environment variables that tell numerical libraries how many threads to use."""
 
 
-def run_chapters(book: Path, name: str, folder: Path, *, say: Say) -> dict[str, Path]:
+def run_chapters(
+    book: Path, name: str, folder: Path, *, say: Say, jobs: int | None = None
+) -> dict[str, Path]:
     """Execute every chapter with a preset, except those whose run is still valid.
+
+    Parameters
+    ----------
+    book
+        The folder of the chapters.
+    name
+        The preset.
+    folder
+        Where the executed notebooks lie.
+    say
+        Gets a line per chapter.
+    jobs
+        Chapters at once, each in a process of its own; by default as many as there are processors,
+        at most four. The processors are shared out among them.
 
     Returns
     -------
@@ -46,21 +69,60 @@ def run_chapters(book: Path, name: str, folder: Path, *, say: Say) -> dict[str, 
     found = chapters(book)
     if not found:
         raise InputError(f"the book in {book} has no executable chapter.")
-    done = {}
-    for number, (chapter_name, chapter) in enumerate(found.items(), start=1):
+    done, todo = {}, {}
+    for chapter_name, chapter in found.items():
         convert(chapter, book / "_build" / "notebooks")
-        target = folder / f"{chapter_name}.ipynb"
+        done[chapter_name] = folder / f"{chapter_name}.ipynb"
         wanted = key(chapter, values[chapter_name], source=source)
-        line = f"[{number}/{len(found)}] {chapter_name}"
-        if is_valid(target, wanted):
-            say(f"{line}: up to date")
+        if is_valid(done[chapter_name], wanted):
+            say(f"{chapter_name}: up to date")
         else:
-            say(f"{line}: executing with preset '{name}' ...")
-            start = time.monotonic()
-            execute(chapter, values[chapter_name], target, preset=name, wanted=wanted)
-            say(f"{line}: done in {time.monotonic() - start:.0f} s")
-        done[chapter_name] = target
+            todo[chapter_name] = (chapter, values[chapter_name], done[chapter_name], name, wanted)
+    if todo:
+        jobs = min(len(todo), _processors(), 4) if jobs is None else min(len(todo), jobs)
+        say(f"{len(todo)} chapters to execute with preset '{name}', {jobs} at a time ...")
+        shared = {limit: str(max(1, _processors() // jobs)) for limit in THREADS}
+        with environment(**shared):
+            for number, (chapter_name, seconds) in enumerate(_executions(todo, jobs), start=1):
+                say(f"[{number}/{len(todo)}] {chapter_name}: done in {seconds:.0f} s")
     return done
+
+
+def _executions(todo: Mapping[str, tuple], jobs: int) -> Iterator[tuple[str, float]]:
+    """Execute chapters and yield each name with its seconds, in the order in which they end."""
+    if jobs == 1:
+        for name, work in todo.items():
+            yield name, _execution(*work)
+        return
+    start = multiprocessing.get_context("spawn")
+    with (
+        progress.bar(total=len(todo), desc="chapters") as bar,
+        environment(BBB_PROGRESS="0"),
+        ProcessPoolExecutor(jobs, mp_context=start) as pool,
+    ):
+        runs = {pool.submit(_execution, *work): name for name, work in todo.items()}
+        try:
+            for run in as_completed(runs):
+                yield runs[run], run.result()
+                bar.update(1)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _execution(
+    chapter: Chapter, values: Mapping[str, Any], target: Path, name: str, wanted: str
+) -> float:
+    start = time.monotonic()
+    execute(chapter, values, target, preset=name, wanted=wanted)
+    return time.monotonic() - start
 
 
 def build(book: Path, name: str, *, say: Say) -> Path:
@@ -134,6 +196,11 @@ def reference(book: Path, *, say: Say) -> Path:
         say(line)
     target = _reference(book)
     write_json(target, {"format": 1, "claims": collect(notebooks.values())})
+    executed = _executed(book, "book")
+    executed.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.*"):  # notebooks and their stamps: `build` need not run them again
+        if path != log:
+            os.replace(path, executed / path.name)
     return target
 
 

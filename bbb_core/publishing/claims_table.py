@@ -8,6 +8,7 @@ build executed or was given.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +25,17 @@ from bbb_core.results.files import write_json
 from bbb_core.results.register import Claim, claim, load_register, register_folder
 from bbb_core.results.rules import NOT_MEASURED, Rule
 
-__all__ = ["ClaimRole", "ClaimsTable", "setup"]
+__all__ = [
+    "SYMBOLS",
+    "ClaimRole",
+    "ClaimsTable",
+    "by_reading",
+    "chapter_link",
+    "claims_of_build",
+    "pages_with_claims",
+    "setup",
+    "verdict_of",
+]
 
 SYMBOLS = {"supported": "✓", "mixed": "◐", "not supported": "✗", NOT_MEASURED: "–"}
 _COLUMNS = (("Claim", 42), ("Value [interval]", 19), ("Rule", 18), ("Verdict", 21))
@@ -36,7 +47,7 @@ class claim_cell(nodes.General, nodes.Element):
 
 
 class ClaimsTable(SphinxDirective):
-    """List every registered claim with its rule, its value and its verdict.
+    """List every registered claim with its rule, its value and its verdict, chapter by chapter.
 
     Options: `:origin:` (`ours` or `paper`) and `:chapter:` (a chapter's name) narrow the list.
     """
@@ -49,7 +60,7 @@ class ClaimsTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Build the table's frame."""
-        _pages(self.env).add(self.env.docname)
+        pages_with_claims(self.env).add(self.env.docname)
         for path in register_folder().glob("*.toml"):
             self.env.note_dependency(str(path))
         claims = [
@@ -68,8 +79,19 @@ class ClaimsTable(SphinxDirective):
         head = nodes.row()
         head.extend(nodes.entry("", nodes.paragraph(text, text)) for text, _ in _COLUMNS)
         group += nodes.thead("", head)
-        group += nodes.tbody("", *[self._row(claim) for claim in claims])
+        body = nodes.tbody()
+        group += body
+        for chapter in by_reading(self.env, {entry.chapter for entry in claims}):
+            if "chapter" not in self.options:
+                body += self._heading(chapter)
+            body.extend(self._row(claim) for claim in claims if claim.chapter == chapter)
         return [table]
+
+    def _heading(self, chapter: str) -> nodes.row:
+        name = nodes.paragraph("", "", chapter_link(self.env, chapter))
+        return nodes.row(
+            "", nodes.entry("", name, morecols=len(_COLUMNS) - 1), classes=["claims-chapter"]
+        )
 
     def _row(self, claim: Claim) -> nodes.row:
         rule = f"{claim.rule} ({claim.unit})"
@@ -85,22 +107,11 @@ class ClaimsTable(SphinxDirective):
 
     def _statement(self, claim: Claim) -> nodes.Element:
         parsed, messages = self.state.inline_text(claim.statement, self.lineno)
+        if "origin" in self.options:
+            return nodes.paragraph("", "", *parsed, *messages)
         origin = "Claimed by the paper" if claim.origin == "paper" else "Claimed here"
         source = nodes.inline("", "", nodes.Text(origin), classes=["claim-source"])
-        paragraph = nodes.paragraph("", "", *parsed, *messages, nodes.Text(" "), source)
-        if claim.chapter in self.env.found_docs:
-            link = addnodes.pending_xref(
-                "",
-                nodes.inline("", claim.chapter.replace("_", " ")),
-                refdomain="std",
-                reftype="doc",
-                reftarget=f"/{claim.chapter}",
-                refexplicit=True,
-                refdoc=self.env.docname,
-                refwarn=True,
-            )
-            source.extend([nodes.Text(", see "), link])
-        return paragraph
+        return nodes.paragraph("", "", *parsed, *messages, nodes.Text(" "), source)
 
 
 class ClaimRole(SphinxRole):
@@ -115,17 +126,40 @@ class ClaimRole(SphinxRole):
                 raise InputError(f"claim '{key}' has no text '{field}'.")
         except InputError as error:
             return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
-        _pages(self.env).add(self.env.docname)
+        pages_with_claims(self.env).add(self.env.docname)
         return [claim_cell(claim=key, field=field or "number")], []
 
 
-def _pages(env: BuildEnvironment) -> set[str]:
+def by_reading(env: BuildEnvironment, chapters: Iterable[str]) -> list[str]:
+    """Sort chapters as the table of contents has them; unknown ones come last, by name."""
+    order = [name.removesuffix(".md") for name in getattr(env, "external_site_map", ())]
+    return sorted(chapters, key=lambda c: (order.index(c) if c in order else len(order), c))
+
+
+def chapter_link(env: BuildEnvironment, chapter: str) -> nodes.Node:
+    """Link a chapter by its title; a register without a page is not measured by any chapter."""
+    if chapter not in env.found_docs:
+        return nodes.Text("Measured by no chapter of this build")
+    return addnodes.pending_xref(
+        "",
+        nodes.inline("", chapter.replace("_", " ")),
+        refdomain="std",
+        reftype="doc",
+        reftarget=f"/{chapter}",
+        refexplicit=False,
+        refdoc=env.docname,
+        refwarn=True,
+    )
+
+
+def pages_with_claims(env: BuildEnvironment) -> set[str]:
+    """Return the pages that show claims, to be written again whenever a chapter has changed."""
     if not hasattr(env, _PAGES):
         setattr(env, _PAGES, set())
     return getattr(env, _PAGES)
 
 
-def _claims(app: Sphinx) -> dict[str, dict[str, Any]]:
+def claims_of_build(app: Sphinx) -> dict[str, dict[str, Any]]:
     """Read the claims from the notebooks of this build, once every page has been read."""
     folder = Path(app.env.mystnb_config.output_folder)  # type: ignore[attr-defined]
     notebooks = [folder / f"{name}.ipynb" for name in sorted(app.env.found_docs)]
@@ -135,7 +169,7 @@ def _claims(app: Sphinx) -> dict[str, dict[str, Any]]:
 
 def _fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     cells = list(doctree.findall(claim_cell))
-    claims = _claims(app) if cells else {}
+    claims = claims_of_build(app) if cells else {}
     for cell in cells:
         cell.replace_self(_text(claims[cell["claim"]], cell["field"]))
 
@@ -167,30 +201,35 @@ def _value(claim: dict[str, Any]) -> nodes.Node:
     return nodes.inline("", f"{value}{interval}{counted}", classes=["claim-value"])
 
 
+def verdict_of(claim: Mapping[str, Any]) -> str:
+    """Judge a claim's record by its rule; a record without a value is not measured."""
+    if claim["value"] is None:
+        return NOT_MEASURED
+    return Rule(**claim["rule"]).verdict(claim["low"], claim["high"])
+
+
 def _verdict(claim: dict[str, Any]) -> nodes.Node:
-    verdict = claim["verdict"]
-    if verdict != NOT_MEASURED:  # the rule that is registered now judges, not the notebook's text
-        verdict = Rule(**claim["rule"]).verdict(claim["low"], claim["high"])
+    verdict = verdict_of(claim)
     text = f"{SYMBOLS[verdict]} {verdict}"
     return nodes.inline("", text, classes=["verdict", f"verdict-{verdict.replace(' ', '-')}"])
 
 
 def _updated(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Write every page with a table again, whichever chapter has changed."""
-    return sorted(_pages(env))
+    return sorted(pages_with_claims(env))
 
 
 def _purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-    _pages(env).discard(docname)
+    pages_with_claims(env).discard(docname)
 
 
 def _merge(app: Sphinx, env: BuildEnvironment, docnames: Any, other: BuildEnvironment) -> None:
-    _pages(env).update(_pages(other) & set(docnames))
+    pages_with_claims(env).update(pages_with_claims(other) & set(docnames))
 
 
 def _write(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
-        claims = list(_claims(app).values())
+        claims = list(claims_of_build(app).values())
         write_json(Path(app.outdir) / "claims.json", {"format": 1, "claims": claims})
 
 

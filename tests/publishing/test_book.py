@@ -20,16 +20,38 @@ def test_a_second_build_does_only_what_is_stale(book, monkeypatch):
     assert first == book / "_build" / "html-ci" / "index.html"
     lines.clear()
     workshop.build(book, "ci", say=lines.append)
-    assert lines == ["[1/1] sample: up to date", "pages: up to date"]
+    assert lines == ["sample: up to date", "pages: up to date"]
     index = book / "index.md"
     index.write_text(index.read_text() + "\nMore text.\n")
     lines.clear()
     workshop.build(book, "ci", say=lines.append)
-    assert lines[:2] == ["[1/1] sample: up to date", "pages: building ..."]
+    assert lines[:2] == ["sample: up to date", "pages: building ..."]
     assert "More text." in first.read_text()
     first.write_text("overwritten by something else")
     workshop.build(book, "ci", say=lines.append)
     assert "More text." in first.read_text()
+
+
+def test_chapters_run_side_by_side_and_stand_afterwards(book):
+    text = (book / "sample.md").read_text()
+    for name in ("first", "second"):
+        body = text.replace("thm-sample", f"thm-{name}").replace("eq-sample", f"eq-{name}")
+        (book / f"{name}.md").write_text(body)
+    toc = book / "_toc.yml"
+    toc.write_text(toc.read_text() + "  - file: first\n  - file: second\n")
+    lines: list[str] = []
+    folder = book / "_build" / "apart"
+    made = workshop.run_chapters(book, "book", folder, say=lines.append, jobs=2)
+    assert set(made) == {"sample", "first", "second"}
+    assert all(path.is_file() for path in made.values())
+    assert "2 at a time" in lines[0]
+    lines.clear()
+    workshop.run_chapters(book, "book", folder, say=lines.append, jobs=2)
+    assert lines == [f"{name}: up to date" for name in made]
+    broken = book / "second.md"
+    broken.write_text(broken.read_text().replace("value=0.9871234", "value=None"))
+    with pytest.raises(ChapterFailed, match="chapter 'second' failed"):
+        workshop.run_chapters(book, "book", folder, say=lines.append, jobs=2)
 
 
 def test_a_failed_chapter_stops_the_build_and_keeps_the_older_pages(book):

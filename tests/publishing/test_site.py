@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from docutils import nodes
 
+from bbb_core.publishing import claims_summary
 from bbb_core.publishing.chapters import chapter
+from bbb_core.publishing.claims_summary import margin
 from bbb_core.publishing.failures import BuildFailed
 from bbb_core.publishing.site import build_book, build_page, site_key
 
@@ -40,8 +44,40 @@ def test_the_table_is_filled_from_the_notebooks_of_the_build(built):
     assert found["claim-sample-mean"][1].startswith("0.50 [0.4")
     assert found["claim-sample-mean"][1].endswith("n = 100")
     assert found["claim-sample-largest"][1:] == ["0.987 (exact)", "below 1 (ratio)", "✓ supported"]
-    assert "Claimed by the paper, see sample" in found["claim-sample-largest"][0]
+    assert "Claimed by the paper" in found["claim-sample-largest"][0]
     assert found["claim-sample-later"][1:] == ["", "above 0 (none)", "– not measured"]
+
+
+def test_claims_stand_under_their_chapter_and_its_verdicts_are_counted(built):
+    content = BeautifulSoup(built.read_text(), "html.parser")
+    full, counts, near = content.select("table.claims-table")
+    (heading,) = full.select("tr.claims-chapter")
+    assert heading.find("a")["href"].startswith("sample.html")
+    cells = [[c.get_text(strip=True) for c in row.find_all("td")] for row in counts.select("tr")]
+    assert cells[1][1:] == ["1", "1", "·", "1"]
+    assert cells[2] == ["all", "1", "1", "·", "1"]
+    assert len(near.select("tbody tr")) == 0  # one is mixed, one exact, one not measured
+
+
+def test_close_calls_are_listed_with_their_margin():
+    rule = {"kind": "inside", "low": 0.4, "high": 0.6}
+    record = {"id": "sample-mean", "value": 0.5, "low": 0.45, "high": 0.55, "rule": rule}
+    statement = nodes.inline("", "A statement.")
+    table = claims_summary._close_calls([record], {"sample-mean": statement}, 3)
+    (row,) = table.findall(lambda node: node.tagname == "tbody")
+    assert row.astext().split("\n\n") == [
+        "A statement.", "0.50 [0.45, 0.55]", "between 0.4 and 0.6 (share)", "✓ supported", "1.0"
+    ]  # fmt: skip
+
+
+def test_the_margin_is_measured_in_half_widths():
+    rule = {"kind": "inside", "low": 0.0, "high": 1.0}
+    claim = {"value": 0.5, "low": 0.25, "high": 0.5, "rule": rule}
+    assert margin(claim) == 2.0
+    assert margin({**claim, "low": 0.9, "high": 1.1}) == math.inf  # mixed
+    assert margin({**claim, "low": 1.5, "high": 2.5}) == 1.0  # not supported
+    assert margin({**claim, "low": 0.5}) == math.inf  # exact
+    assert margin({**claim, "value": None}) == math.inf
 
 
 def test_a_claim_can_be_quoted_on_another_page(built):
