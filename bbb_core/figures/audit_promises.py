@@ -14,7 +14,16 @@ from bbb_core.experiments.audit_trials import run_trials
 from bbb_core.figures.style import figure, house, palette
 from bbb_core.results.artefacts import artefact
 
-__all__ = ["correction", "coverage", "estimators", "finds", "level", "share", "trials"]
+__all__ = [
+    "correction",
+    "coverage",
+    "estimators",
+    "finds",
+    "level",
+    "power_table",
+    "share",
+    "trials",
+]
 
 
 def trials(sizes: Sequence[int], bias: float, n: int, seed: int) -> dict[tuple[int, float], Any]:
@@ -53,6 +62,21 @@ def finds(found: dict[tuple[int, float], Any]) -> dict[str, Any]:
     return min(
         (share(biased[p].to_numpy() < 0.05) for p in ("ma_p", "mc_p")), key=lambda s: s["value"]
     )
+
+
+def power_table(found: dict[tuple[int, float], Any]) -> pd.DataFrame:
+    """Tabulate how often both tests find the planted bias, by sample size."""
+    names = {"multiaccuracy": "ma_p", "multicalibration": "mc_p"}
+    rows = {}
+    for (n, bias), table in found.items():
+        if bias != 0:
+            rows[f"{n} images"] = {
+                name: "{value:.2f} [{low:.2f}, {high:.2f}]".format(
+                    **share(table[p].to_numpy() < 0.05)
+                )
+                for name, p in names.items()
+            }
+    return pd.DataFrame(rows).T
 
 
 def correction(found: dict[tuple[int, float], Any], *, seed: int = 0) -> dict[str, Any]:

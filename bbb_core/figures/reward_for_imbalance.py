@@ -233,14 +233,14 @@ def curve(models: ScoredModels) -> Figure:
     """Draw the chance that the unfair generator leads against the number of images."""
     fig, ax = figure(height=2.7)
     looks = palette(models.biases)
-    n = np.geomspace(20, 20_000, 60)
+    n = np.geomspace(5, 20_000, 60)
     for bias in models.biases:
         pool, shares = _pooled(models.of(bias))
         board = leaderboard(pool, fair=FAIR, unfair=shares)
         ax.plot(n, [board.probability(k) for k in n], **looks[bias].lines(label=bias))
     ax.axhline(0.5, color="#888888", linewidth=0.8)
     ax.axhline(0.95, color="#888888", linewidth=0.8, linestyle=":")
-    ax.set(xscale="log", xlabel="images per generator", ylabel="chance that the unfair one leads")
+    ax.set(xscale="log", xlabel="images per generator", ylabel="chance to lead")
     ax.set_ylim(0, 1.02)
     ax.legend()
     return fig

@@ -225,3 +225,32 @@ def test_bad_input_is_named(change, message):
     given_ = {"minimum_support": 2} | given_
     with pytest.raises(InputError, match=message):
         alignment.audit(given_.pop("scores"), given_.pop("truth"), given_.pop("groups"), **given_)
+
+
+def clustered(seed: int, skewed: bool):
+    """Return a fair score on 60 clusters of 20 rows, an attribute of clusters and one of rows."""
+    rng = generator(seed, "clustered", skewed)
+    effect = rng.exponential(size=60) - 1 if skewed else rng.standard_normal(60)
+    cluster = np.repeat(np.arange(60), 20)
+    f = 0.3 + 0.4 * rng.random(1200)
+    noise = 0.04 * effect[cluster] + 0.1 * rng.standard_normal(1200)
+    groups = {"a": rng.integers(0, 2, 60)[cluster], "b": rng.integers(0, 3, 1200)}
+    return f, np.clip(f + noise, 0, 1), groups, cluster
+
+
+@pytest.mark.parametrize("skewed", [False, True])
+@pytest.mark.parametrize("scale", ["given", "affine-free"])
+def test_few_clusters_keep_the_level_of_multicalibration(skewed, scale):
+    """300 fair samples at level 0.05: a right rate fails in fewer than 1e-3, a rate of 0.16 passes
+    in fewer than 1e-3.
+    """
+    rejected = 0
+    for seed in range(300):
+        f, truth, groups, cluster = clustered(seed, skewed)
+        found = alignment.audit(
+            f, truth, groups, level_sets=5, scale=scale, clusters=cluster, n_draws=300, seed=seed
+        )
+        rejected += found.multicalibration_error.p_value < 0.05
+    limit = stats.binom.isf(1e-3, 300, 0.05)
+    assert stats.binom.cdf(limit, 300, 0.16) < 1e-3
+    assert 0 < rejected <= limit
