@@ -84,16 +84,15 @@ def balance_table(generators: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         rows.append(
             {
                 "generator": name,
-                "n": str(b.n),
                 "gender": _text(b.first.imbalance, *b.first.interval),
                 "tone": _text(b.second.imbalance, *b.second.interval),
                 "if independent": f"{b.product:.2f}",
                 "joint": _text(b.joint.imbalance, *b.joint.interval),
-                "interaction (by chance)": f"{b.interaction:.3f} ({test.interaction_floor:.3f})",
+                "interaction (chance)": f"{b.interaction:.3f} ({test.interaction_floor:.3f})",
             }
         )
     table = pd.DataFrame(rows).set_index("generator")
-    table["p, adjusted"] = [f"{value:.3f}" for value in holm(p)]
+    table["p"] = [f"{value:.3f}" for value in holm(p)]
     return table
 
 
