@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def measure_cells(
 
     sizes = (len(GROUPS), len(TONES), len(GROUPS) * len(TONES))
     readings = {
-        name: Reading(lambda images, of=name: codes(images, of), size + 1)
+        name: Reading(partial(codes, of=name), size + 1)
         for name, size in zip(READERS, sizes, strict=True)
     }
     rows = []

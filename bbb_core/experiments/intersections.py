@@ -37,7 +37,7 @@ __all__ = [
     "vanishing_count",
 ]
 
-NAMES: dict[str, tuple[str, ...]] = {"rows": GROUPS, "columns": TONES}
+NAMES: dict[str, Any] = {"rows": GROUPS, "columns": TONES}
 """Rows and columns of every table: gender as read, tone of the drawing (the first is the default
 yellow, the others are the five skin tones)."""
 DRAWS = 4999
