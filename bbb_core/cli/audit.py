@@ -11,8 +11,8 @@ import click
 from bbb_core.cli.audit_alignment import alignment
 from bbb_core.cli.audit_generations import generations
 from bbb_core.cli.audit_model import model
-from bbb_core.cli.folder import deliver, records, require_new
 from bbb_core.errors import InputError
+from bbb_core.results.folders import deliver, records, require_new
 
 __all__ = ["audit"]
 

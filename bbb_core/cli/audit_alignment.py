@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from bbb_core.cli.folder import deliver, records, require_new
 from bbb_core.errors import InputError
+from bbb_core.results.folders import deliver, records, require_new
 
 __all__ = ["alignment"]
 

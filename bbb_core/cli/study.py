@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,11 @@ def new(folder: str, out: str, **options: Any) -> None:
     nothing. It asks for no personal data. study.json is the key: keep it, and keep it from the
     participants, for it holds the answers of the checks.
     """
-    from bbb_core.study.folders import new_folder
+    from bbb_core.results.folders import require_new
     from bbb_core.study.making import Settings, new_study, write_study
     from bbb_core.study.page import words_for_minutes
 
-    new_folder(out)
+    require_new(out)
     known, metadata = options.pop("checks"), options.pop("metadata")
     groups = tuple(name.strip() for name in options.pop("groups").split(","))
     made, page = new_study(
@@ -112,17 +113,23 @@ def collect(exports: tuple[str, ...], key: str, out: str, **options: Any) -> Non
     with a reason; participants who fail the rules are dropped with a count. counts.csv goes into
     'bbb audit generations'. Nothing is written unless all of it can be.
     """
+    from bbb_core.results.folders import deliver, require_new
     from bbb_core.study.collecting import collect as gather
     from bbb_core.study.collecting import report, tables
     from bbb_core.study.design import read_study
-    from bbb_core.study.folders import new_folder, write_folder
     from bbb_core.study.screening import Rules
 
-    new_folder(out)
+    require_new(out)
     names = ("finished", "passed", "consistent", "fastest")
     rules = Rules(**{name: options.pop(name) for name in names})
     found = gather(exports, read_study(key), rules, **options)
-    write_folder(out, tables(found))
+    deliver(
+        Path(out),
+        tables(found),
+        command="bbb study collect",
+        settings=options | {"rules": asdict(rules)},
+        inputs={"study": key},
+    )
     click.echo(report(found))
 
 

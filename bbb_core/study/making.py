@@ -13,9 +13,9 @@ from pathlib import Path
 from bbb_core import checks as check
 from bbb_core import progress
 from bbb_core.errors import InputError
+from bbb_core.results.folders import deliver, require_new
 from bbb_core.rng import generator
 from bbb_core.study.design import ALL_IMAGES, Image, Study, repeats_for
-from bbb_core.study.folders import write_folder
 from bbb_core.study.images import draw_check, list_images, load_picture
 from bbb_core.study.page import render
 
@@ -194,7 +194,7 @@ def _table(name: str, path: Path | None, column: str, files: Sequence[str]) -> d
 
 
 def write_study(out: str | Path, study: Study, page: str) -> None:
-    """Write ``study.html`` and ``study.json`` into a new or empty folder.
+    """Write ``study.html``, ``study.json`` and a manifest into a new or empty folder.
 
     Raises
     ------
@@ -202,4 +202,6 @@ def write_study(out: str | Path, study: Study, page: str) -> None:
         If the folder exists and is not empty, or cannot be written.
     """
     key = json.dumps(study.as_dict(), indent=1, ensure_ascii=False) + "\n"
-    write_folder(out, {"study.html": page + "\n", "study.json": key})
+    folder = require_new(out)
+    texts = {"study.html": page + "\n", "study.json": key}
+    deliver(folder, texts, command="bbb study new", settings={"study": study.id})

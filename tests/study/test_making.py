@@ -33,7 +33,11 @@ def test_command_makes_a_page_and_a_key(pictures, metadata, tmp_path):
     out = tmp_path / "out"
     found = run(pictures, "--out", out, "--metadata", metadata, "--per-participant", 6)
     assert found.exit_code == 0, found.output
-    assert sorted(p.name for p in out.iterdir()) == ["study.html", "study.json"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "manifest.json",
+        "study.html",
+        "study.json",
+    ]
     study = read_study(out / "study.json")
     assert (study.per_participant, study.checks, study.repeats) == (6, 4, 1)
     assert {image.prompt for image in study.images if image.role == "rated"} == {"doctor", "nurse"}

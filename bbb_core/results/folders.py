@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from bbb_core import __version__
 from bbb_core.errors import InputError
@@ -16,6 +16,10 @@ from bbb_core.errors import InputError
 __all__ = ["deliver", "records", "require_new"]
 
 
+@overload
+def require_new(out: str | Path) -> Path: ...
+@overload
+def require_new(out: None) -> None: ...
 def require_new(out: str | Path | None) -> Path | None:
     """Return --out as a path, None if it was not given.
 
