@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -87,7 +88,7 @@ def audit_published_intersections(
         raise InputError("table has no row that requests a race; pass the published file.")
     within = rows["occupation"].to_numpy()
     gender, race = rows["requested_gender"].to_numpy(), rows["requested_other"].to_numpy()
-    options = {"confidence": confidence, "n_resamples": n_resamples, "seed": seed}
+    options: dict[str, Any] = {"confidence": confidence, "n_resamples": n_resamples, "seed": seed}
     groups = {"gender": gender, "race": race}
     gaps = {
         name: group_gaps(rows[c], groups, within=within, order=2, **options)

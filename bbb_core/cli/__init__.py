@@ -16,6 +16,7 @@ _COMMANDS = {
     "audit": ("bbb_core.cli.audit", "Audit embeddings, models, generations or scores of your own."),
     "book": ("bbb_core.cli.book", "Build, check and reproduce the book."),
     "chapter": ("bbb_core.cli.chapter", "List the chapters; run one with other parameters."),
+    "study": ("bbb_core.cli.study", "Ask people how they read generated images."),
     "sweep": ("bbb_core.cli.sweep", "Run a chapter over a grid of parameters."),
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -200,7 +201,7 @@ def joint_certificates(
             for i, (a, b) in enumerate([(condition, other), (other, condition)])
         ]
 
-    options = {"confidence": confidence, "seed": seed}
+    options: dict[str, Any] = {"confidence": confidence, "seed": seed}
     trial = both(checks.integer("pilot", pilot, low=20), cuts, "joint pilot")
     best = {
         name: min(cuts, key=lambda k: _evaluate(trial, k, reading, **options).bound)

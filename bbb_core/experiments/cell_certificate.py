@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -18,7 +18,7 @@ from bbb_core.experiments.people import read_people, reader
 from bbb_core.experiments.sweep import between
 from bbb_core.results.artefacts import Artefact
 
-__all__ = ["cell_certificates", "certificate_table", "margin", "measure_cells", "price"]
+__all__ = ["READERS", "cell_certificates", "measure_cells"]
 
 READERS = ("gender", "tone", "gender x tone")
 
@@ -63,7 +63,7 @@ def measure_cells(
 
     sizes = (len(GROUPS), len(TONES), len(GROUPS) * len(TONES))
     readings = {
-        name: Reading(lambda images, of=name: codes(images, of), size + 1)
+        name: Reading(partial(codes, of=name), size + 1)
         for name, size in zip(READERS, sizes, strict=True)
     }
     rows = []
@@ -115,40 +115,3 @@ def cell_certificates(
         seed=5,
         **options,
     )
-
-
-def certificate_table(made: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the certificates as text."""
-    rows = [
-        {
-            "prompts": f"{row['occupation']}, {row['first']:.3g} to {row['second']:.3g}",
-            "reader": row["reader"],
-            "values": row["values"],
-            "k*": row["step"],
-            "law of x_k*": f"{row['law_bound']:.2f}",
-            "changes after": f"{row['change_bound']:.2f}",
-            "certified bound": f"{row['bound']:.2f}",
-            "measured distance": f"{row['distance']:.2f} (at least {row['low']:.2f})",
-        }
-        for row in made["rows"]
-    ]
-    return pd.DataFrame(rows).set_index(["prompts", "reader"])
-
-
-def margin(made: Mapping[str, Any]) -> float:
-    """Return the smallest certified bound minus lower limit of the measured distance."""
-    return min(row["bound"] - row["low"] for row in made["rows"])
-
-
-def price(made: Mapping[str, Any]) -> dict[str, float]:
-    """Return what all cells cost beyond gender alone: the largest difference over the pairs."""
-    bounds: dict[str, list[float]] = {name: [] for name in READERS}
-    for row in made["rows"]:
-        bounds[row["reader"]].append(row["bound"])
-    gaps = np.array(bounds["gender x tone"]) - np.array(bounds["gender"])
-    return {
-        "value": float(gaps.max()),
-        "low": float(gaps.max()),
-        "high": float(gaps.max()),
-        "n": len(gaps),
-    }

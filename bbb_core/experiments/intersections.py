@@ -14,6 +14,7 @@ from bbb_core.balance.interaction import Interaction, interaction_test
 from bbb_core.balance.intersections import intersectional_balance, vanishing_cells
 from bbb_core.balance.reversals import covariance_parts, find_reversals
 from bbb_core.data.emoji import OCCUPATIONS, TONES
+from bbb_core.experiments.cell_certificate import READERS
 from bbb_core.experiments.generators import GROUPS
 from bbb_core.stats import bootstrap, holm
 from bbb_core.theory.intersections import images_to_vanish
@@ -22,6 +23,9 @@ __all__ = [
     "NAMES",
     "balance_table",
     "cell_counts",
+    "certificate_margin",
+    "certificate_price",
+    "certificate_table",
     "covariances",
     "hidden_imbalance",
     "images_needed",
@@ -33,7 +37,7 @@ __all__ = [
     "vanishing_count",
 ]
 
-NAMES: dict[str, tuple[str, ...]] = {"rows": GROUPS, "columns": TONES}
+NAMES: dict[str, Any] = {"rows": GROUPS, "columns": TONES}
 """Rows and columns of every table: gender as read, tone of the drawing (the first is the default
 yellow, the others are the five skin tones)."""
 DRAWS = 4999
@@ -80,16 +84,15 @@ def balance_table(generators: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         rows.append(
             {
                 "generator": name,
-                "n": str(b.n),
                 "gender": _text(b.first.imbalance, *b.first.interval),
                 "tone": _text(b.second.imbalance, *b.second.interval),
                 "if independent": f"{b.product:.2f}",
                 "joint": _text(b.joint.imbalance, *b.joint.interval),
-                "interaction (by chance)": f"{b.interaction:.3f} ({test.interaction_floor:.3f})",
+                "interaction (chance)": f"{b.interaction:.3f} ({test.interaction_floor:.3f})",
             }
         )
     table = pd.DataFrame(rows).set_index("generator")
-    table["p, adjusted"] = [f"{value:.3f}" for value in holm(p)]
+    table["p"] = [f"{value:.3f}" for value in holm(p)]
     return table
 
 
@@ -230,3 +233,40 @@ def covariances(generators: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         rows[name] = covariance_parts(counts[:, :, 1:], np.arange(1.0, len(TONES)))
     columns = ["within occupations", "between occupations"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def certificate_table(made: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the certificates as text."""
+    rows = [
+        {
+            "prompts": f"{row['occupation']}, {row['first']:.3g} to {row['second']:.3g}",
+            "reader": row["reader"],
+            "values": row["values"],
+            "k*": row["step"],
+            "law of x_k*": f"{row['law_bound']:.2f}",
+            "changes after": f"{row['change_bound']:.2f}",
+            "certified bound": f"{row['bound']:.2f}",
+            "measured distance": f"{row['distance']:.2f} (at least {row['low']:.2f})",
+        }
+        for row in made["rows"]
+    ]
+    return pd.DataFrame(rows).set_index(["prompts", "reader"])
+
+
+def certificate_margin(made: Mapping[str, Any]) -> float:
+    """Return the smallest certified bound minus lower limit of the measured distance."""
+    return min(row["bound"] - row["low"] for row in made["rows"])
+
+
+def certificate_price(made: Mapping[str, Any]) -> dict[str, float]:
+    """Return what all cells cost beyond gender alone: the largest difference over the pairs."""
+    bounds: dict[str, list[float]] = {name: [] for name in READERS}
+    for row in made["rows"]:
+        bounds[row["reader"]].append(row["bound"])
+    gaps = np.array(bounds["gender x tone"]) - np.array(bounds["gender"])
+    return {
+        "value": float(gaps.max()),
+        "low": float(gaps.max()),
+        "high": float(gaps.max()),
+        "n": len(gaps),
+    }

@@ -82,7 +82,7 @@ def worlds() -> pd.DataFrame:
             "internal, genders": internal,
             "internal, cells": float(neutral.max() - neutral.min()),
         }
-    return pd.DataFrame.from_dict(rows, orient="index").round(2)
+    return pd.DataFrame.from_dict(rows, orient="index").map("{:.2f}".format)
 
 
 @house
@@ -169,7 +169,7 @@ def reversal_rows(table: pd.DataFrame, *, rows: int = 5) -> pd.DataFrame:
             "p": [f"{x:.3f}" for x in near["p_value"]],
             "p, adjusted": [f"{x:.3f}" for x in near["adjusted"]],
         }
-    ).reset_index(drop=True)
+    ).set_index("generator")
 
 
 def audit_table(table: pd.DataFrame, bias: str) -> pd.DataFrame:

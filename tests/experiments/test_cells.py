@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from bbb_core.experiments import intersections as numbers
-from bbb_core.experiments.cell_certificate import margin, price
 from bbb_core.rng import generator
 
 
@@ -76,5 +75,5 @@ def test_price_and_margin():
         {"reader": "gender", "bound": 0.3, "low": 0.1},
         {"reader": "gender x tone", "bound": 0.35, "low": 0.2},
     ]
-    assert price({"rows": rows})["value"] == pytest.approx(0.05)
-    assert margin({"rows": rows}) == pytest.approx(0.15)
+    assert numbers.certificate_price({"rows": rows})["value"] == pytest.approx(0.05)
+    assert numbers.certificate_margin({"rows": rows}) == pytest.approx(0.15)
