@@ -17,7 +17,8 @@ from bbb_core.experiments.chain_summary import STAGES, Encoder, stage_effects, v
 from bbb_core.results.claims import show_number
 from bbb_core.rng import generator
 from bbb_core.stats import binomial_interval, bootstrap
-from bbb_core.stats.signatures import FailureSignature, Signature, failure_signature, opposite_signs
+from bbb_core.stats.signatures import FailureSignature, failure_signature
+from bbb_core.stats.signs import Signature, opposite_signs
 
 __all__ = [
     "embeddings_table",

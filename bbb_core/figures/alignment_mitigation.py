@@ -149,7 +149,7 @@ def tests(models: ScoredModels) -> pd.DataFrame:
             "occupations improved": [f"{(d < 0).sum()} of {len(d)}" for d in means],
             "adjusted p": ["< 0.001" if q < 0.001 else f"{q:.3f}" for q in stats.holm(p)],
         }
-    )
+    ).set_index("strategy")
 
 
 def summary(models: ScoredModels) -> pd.DataFrame:

@@ -98,7 +98,7 @@ def example(**options: Any) -> tuple[Collected, pd.Series]:
 
 def screening_table(found: Collected) -> pd.DataFrame:
     """Return the counts of dropped annotators by reason."""
-    return found.screening.reset_index()
+    return found.screening
 
 
 def balance_rows(found: Collected) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def balance_rows(found: Collected) -> pd.DataFrame:
         "labels from posteriors": _pairs(table["labels low"], table["labels high"]),
         "whatever the rest shows": _pairs(table["any low"], table["any high"]),
     }
-    return pd.DataFrame(rows).reset_index()
+    return pd.DataFrame(rows)
 
 
 def _pairs(low: pd.Series, high: pd.Series) -> list[str]:
@@ -159,11 +159,12 @@ def power_check(*, trials: int, confidence: float, seed: int) -> pd.DataFrame:
 
 def power_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return the designs with calculated and simulated power as rounded text."""
-    names = ["images", "imbalance", "readings", "error", "can't tell", "ambiguous"]
-    shown = table[names].map("{:g}".format)
-    shown["calculated"] = table["calculated"].map("{:.3f}".format)
+    names = ["imbalance", "readings", "error", "can't tell", "ambiguous"]
+    shown = table[names].map("{:g}".format).set_index(table["images"].astype(int).rename("images"))
+    table = table.set_axis(shown.index)
+    shown["calculated"] = table["calculated"].map("{:.2f}".format)
     ends = zip(table["simulated"], table["low"], table["high"], strict=True)
-    shown["simulated"] = [f"{a:.3f} [{b:.3f}, {c:.3f}]" for a, b, c in ends]
+    shown["simulated"] = [f"{a:.2f} [{b:.2f}, {c:.2f}]" for a, b, c in ends]
     return shown
 
 
@@ -186,7 +187,7 @@ def needed(readers: Mapping[str, Readers], imbalances: Sequence[float]) -> pd.Da
         name: {f"{gap:.2f}": str(images_for_power(gap, one)) for gap in imbalances}
         for name, one in readers.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("readers").reset_index()
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("readers")
 
 
 @house

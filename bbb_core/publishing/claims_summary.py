@@ -124,7 +124,7 @@ def _close_calls(
         )
         rows.append([statements[claim["id"]], *(nodes.Text(text) for text in texts)])
     head = ["Claim", "Value [interval]", "Rule", "Verdict", "Margin"]
-    return _table(head, rows, widths=[42, 18, 16, 16, 8])
+    return _table(head, rows, widths=[38, 18, 17, 16, 11])
 
 
 def _table(

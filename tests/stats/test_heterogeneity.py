@@ -11,10 +11,10 @@ from scipy import stats
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 from bbb_core.stats.heterogeneity import heterogeneity, rank_correlation_effect
-from bbb_core.stats.signatures import (
+from bbb_core.stats.signatures import failure_signature
+from bbb_core.stats.signs import (
     Signature,
     differing_encoders,
-    failure_signature,
     high_total_variation,
     idle_mitigation,
     opposite_signs,
