@@ -13,6 +13,7 @@ from bbb_core.figures import (
     alignment_mitigation,
     audit_promises,
     reward_for_imbalance,
+    trained_rewards,
 )
 
 
@@ -99,3 +100,25 @@ def test_mitigation_chapter(models):
     assert len(chapter.summary(models)) == len(STRATEGY_COLUMNS)
     for draw in (chapter.gaps_figure, chapter.misread_figure):
         assert draw(models).get_axes()
+
+
+def test_trained_generators_are_paid_for_whom_they_draw(models):
+    """Made-up images whose score is the pool's mean of their group: T4 is then exact."""
+    judges = [m for m in models if m.seed == min(m.seed for m in models)]
+    stream = np.random.default_rng(0)
+    men = np.stack([stream.integers(2, 9, 20), stream.integers(2, 9, 20), [10] * 20, [0] * 20])
+    n = 10
+    shown = np.arange(n) >= men[..., None]  # 0 man, 1 woman, [sources, 20, n]
+    scores = []
+    for judge in judges:
+        mean = np.asarray(judge.values["pool"])[..., 0].mean(-1)
+        scores.append(np.take_along_axis(mean[None, :, :], shown.astype(int), axis=2))
+    made = {
+        "counts": np.stack([men, n - men, 0 * men], axis=-1),
+        "scores": np.repeat(np.stack(scores)[..., None], 3, axis=-1),
+    }
+    assert trained_rewards.agreement(made, models)["value"] > 0.99
+    table = trained_rewards.board(made, models, judges[-1].bias)
+    assert table.loc["subclass-sampled", "plain (SD)"] == "+0.00"
+    assert list(table["men"])[2:] == ["0.95", "0.05", "0.50"]
+    assert trained_rewards.agreement_figure(made, models).get_axes()
