@@ -159,8 +159,12 @@ def power_check(*, trials: int, confidence: float, seed: int) -> pd.DataFrame:
 
 def power_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return the designs with calculated and simulated power as rounded text."""
-    names = ["imbalance", "readings", "error", "can't tell", "ambiguous"]
-    shown = table[names].map("{:g}".format).set_index(table["images"].astype(int).rename("images"))
+    text = table.map("{:g}".format)
+    kinds = text[["error", "can't tell", "ambiguous"]].agg(" / ".join, axis=1)
+    shown = text[["images", "imbalance", "readings"]].assign(
+        **{"error / can't tell / ambiguous": kinds}
+    )
+    shown = shown.set_index("images")
     table = table.set_axis(shown.index)
     shown["calculated"] = table["calculated"].map("{:.2f}".format)
     ends = zip(table["simulated"], table["low"], table["high"], strict=True)
