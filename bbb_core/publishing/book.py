@@ -208,7 +208,7 @@ def reproduce(book: Path, *, say: Say) -> list[str]:
     """Recompute everything with empty caches; give every difference from what is stored.
 
     Compared are the claims with the reference claims, and the artefacts that the repository
-    brings along with those that this run computed.
+    brings along with those that this run computed, except results called ``seconds``: durations.
     """
     before = read_claims(_reference(book))
     with (
@@ -223,7 +223,9 @@ def reproduce(book: Path, *, say: Say) -> list[str]:
         found = differences(before, claims)
         for path in sorted(cache.glob("artefacts/*/manifest.json")):
             manifest = json.loads(path.read_text(encoding="utf-8"))
-            lines = manifest.get("differences", [])
+            lines = [
+                line for line in manifest.get("differences", []) if not line.startswith("seconds:")
+            ]
             found += [f"artefact {manifest['name']}: {line}" for line in lines]
     return found
 
