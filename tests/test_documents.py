@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bbb_core.publishing.chapters import chapters
+
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "bbb_core").rglob("*.py"))
 BIBLIOGRAPHY = set(re.findall(r"@\w+\{([^,\s]+),", (ROOT / "book/references.bib").read_text()))
@@ -22,6 +24,24 @@ def test_names_of_the_notation_page_exist(name: str) -> None:
     except ModuleNotFoundError:
         pytest.fail(f"notation.md names {name}, but there is no module {module}")
     assert hasattr(found, attribute), f"notation.md names {name}, but {module} has no {attribute}"
+
+
+COMMAND = re.compile(r"bbb (?:chapter run|sweep) (\w+)([^\n`]*(?:\\\n[^\n`]*)*)")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "book").glob("*.md"))]
+
+
+def test_commands_on_the_pages_name_parameters_that_exist() -> None:
+    known = {n: {p.name for p in one.parameters} for n, one in chapters(ROOT / "book").items()}
+    found = 0
+    for page in PAGES:
+        for name, rest in COMMAND.findall(page.read_text(encoding="utf-8")):
+            if name == "NAME":
+                continue
+            assert name in known, f"{page.name} runs chapter {name!r}, which does not exist"
+            for key in re.findall(r"(?:-p|--parameter|--over) '?(\w+)=", rest):
+                found += 1
+                assert key in known[name], f"{page.name}: chapter {name} has no parameter {key!r}"
+    assert found >= 10
 
 
 def test_notation_page_names_code() -> None:

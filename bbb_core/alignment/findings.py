@@ -109,16 +109,20 @@ class _Total:
 
     @classmethod
     def of(cls, blocks: Iterator[np.ndarray], error: np.ndarray) -> _Total:
+        """Sum the absolute draws of each level set, blocks [draws, groups] of unit spread."""
         draws = sum(np.abs(block) * error[:, v] for v, block in enumerate(blocks))
         return cls(draws, draws.mean(axis=0), draws.std(axis=0))
 
     def standardised(self, values: np.ndarray) -> np.ndarray:
+        """Return values [..., groups] less the mean of noise, in units of its spread."""
         return (values - self.centre) / np.where(self.spread > 0, self.spread, 1.0)
 
     def largest(self, groups: np.ndarray) -> np.ndarray:
+        """Return the largest standardised noise over some groups, [draws]."""
         return self.standardised(self.draws)[:, groups].max(axis=1, initial=0.0)
 
     def p_value(self, values: np.ndarray, groups: np.ndarray) -> float:
+        """Return the chance that noise alone gives a maximum as large, never zero."""
         largest = self.largest(groups)
         observed = self.standardised(values)[groups].max(initial=-np.inf)
         return float((1 + (largest >= observed).sum()) / (1 + len(largest)))

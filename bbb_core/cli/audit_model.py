@@ -86,7 +86,7 @@ def model(**options: Any) -> None:
             texts,
             command="bbb audit model",
             settings=options | {"groups": list(options["groups"])},
-            inputs={path.name: path for path in sorted(Path(options["folder"]).glob("*.json"))},
+            inputs=_files(Path(options["folder"])),
             fill=lambda made: _draw(made, process, rows, prompts, options),
         )
     click.echo(as_json if options["as_json"] else text)
@@ -106,6 +106,13 @@ def _prompts(neutral: str | None, groups: tuple[str, ...]) -> dict[str, str]:
     if len(prompts) < 3:
         raise InputError(f"--group is given {len(prompts) - 1} times; name at least two groups.")
     return prompts
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Return the model's settings and weights by their names in the folder."""
+    kinds = (".json", ".safetensors")
+    found = sorted(path for path in folder.rglob("*") if path.suffix in kinds)
+    return {path.relative_to(folder).as_posix(): path for path in found}
 
 
 def _draw(made: Path, process: Any, rows: Any, prompts: dict[str, str], options: Any) -> None:

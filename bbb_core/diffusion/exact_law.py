@@ -116,10 +116,12 @@ class _Law:
 
     @property
     def points(self) -> np.ndarray:
+        """The multiples at which the density is known."""
         return self.spacing * np.arange(self.first, self.first + len(self.density))
 
     @property
     def masses(self) -> np.ndarray:
+        """The probability near each point."""
         return self.density * self.spacing
 
     def at(self, first: int, size: int) -> np.ndarray:

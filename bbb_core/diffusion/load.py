@@ -132,17 +132,18 @@ def _quiet() -> Iterator[None]:
     import diffusers.utils.logging as ours
     import transformers.utils.logging as theirs
 
-    levels = [(log, log.get_verbosity()) for log in (ours, theirs)]
+    before = [(log, log.get_verbosity(), log.is_progress_bar_enabled()) for log in (ours, theirs)]
     try:
-        for log, _ in levels:
+        for log, _, _ in before:
             log.set_verbosity(log.CRITICAL)
             if not progress.watched():
                 log.disable_progress_bar()
         yield
     finally:
-        for log, level in levels:
+        for log, level, bars in before:
             log.set_verbosity(level)
-            log.enable_progress_bar()
+            if bars:
+                log.enable_progress_bar()
 
 
 def draw_images(

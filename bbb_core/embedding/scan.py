@@ -53,6 +53,7 @@ class _Moments:
         self._squares = np.zeros(width)
 
     def add(self, values: Tensor) -> None:
+        """Take in rows of values, [m, width]."""
         m = len(values)
         mean = values.mean(0, dtype=torch.float64)
         squares = (values - mean.to(values.dtype)).square_().sum(0, dtype=torch.float64)
@@ -64,6 +65,7 @@ class _Moments:
 
     @property
     def sd(self) -> np.ndarray:
+        """Standard deviation of everything so far, [width]; zeros before the second row."""
         return np.sqrt(self._squares / (self.n - 1)) if self.n > 1 else np.zeros_like(self.mean)
 
 

@@ -119,6 +119,9 @@ def sweep(
     ]
     if len(todo) < len(folders):
         say(f"{len(folders) - len(todo)} of {len(folders)} runs stand already")
+    said = {"chapter": chapter.name, "fixed": dict(values)}
+    said["points"] = {name: dict(point) for name, point in folders.items()}
+    write_json(out / "sweep.json", {**said, "finished": False})  # so that it can be gone on with
     threads = max(1, (os.cpu_count() or 1) // workers)
     failed: list[str] = []
     children: list[subprocess.Popen[str]] = []
@@ -143,15 +146,7 @@ def sweep(
             bar.close()
     table = claims_table({name: (out / name, point) for name, point in folders.items()})
     write_text(out / "claims.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_json(
-        out / "sweep.json",
-        {
-            "chapter": chapter.name,
-            "fixed": dict(values),
-            "points": {name: dict(point) for name, point in folders.items()},
-            "failed": failed,
-        },
-    )
+    write_json(out / "sweep.json", {**said, "finished": True, "failed": failed})
     return failed
 
 

@@ -103,7 +103,7 @@ def test_a_checkpoint_is_audited_and_its_images_listed(checkpoint, tmp_path):
     assert listed["kind"].value_counts().to_dict() == {"neutral": 2, "man": 2, "woman": 2}
     manifest = json.loads((out / "manifest.json").read_text())
     assert set(listed["file"]) <= set(manifest["sha256"])
-    assert "manifest.json" in manifest["inputs"]
+    assert {"manifest.json", "model.safetensors"} <= set(manifest["inputs"])
 
 
 def test_a_diffusers_pipeline_brings_its_own_encoder(pipeline, tmp_path):
@@ -112,6 +112,8 @@ def test_a_diffusers_pipeline_brings_its_own_encoder(pipeline, tmp_path):
     assert made.exit_code == 0, made.output
     assert json.loads(made.stdout)["groups"][0]["kl_to"] > 0
     assert len(list((out / "images").glob("*.png"))) == 3
+    inputs = json.loads((out / "manifest.json").read_text())["inputs"]
+    assert any(name.startswith("unet/") and name.endswith(".safetensors") for name in inputs)
     with pytest.raises(InputError, match="brings its own"):
         load_process(pipeline, encoder="minilm")
 

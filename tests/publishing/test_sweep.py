@@ -51,6 +51,26 @@ def test_a_sweep_runs_each_point_once_and_goes_on_where_it_stopped(book, tmp_pat
     assert "stand already" not in bbb(*words).output
 
 
+def test_an_interrupted_sweep_goes_on(book, tmp_path, monkeypatch):
+    out, real = tmp_path / "sweep", sweeps._run
+    words = ["sample", "--preset", "ci", "--over", "tosses=50", "--over", "tosses=60"]
+
+    def interrupted(*arguments):
+        if any("tosses=60" in word for word in arguments[0]):
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(sweeps, "_run", interrupted)
+    assert bbb(*words, "--out", str(out)).exit_code == 1
+    assert not json.loads((out / "sweep.json").read_text())["finished"]
+    assert not (out / "claims.csv").exists()
+    monkeypatch.setattr(sweeps, "_run", real)
+    again = bbb(*words, "--out", str(out))
+    assert again.exit_code == 0, again.output
+    assert "1 of 2 runs stand already" in again.output
+    assert set(pd.read_csv(out / "claims.csv")["tosses"]) == {50, 60}
+
+
 def test_a_point_that_fails_leaves_the_others(book, tmp_path):
     path = book / "sample.md"
     path.write_text(path.read_text().replace("value=0.9871234", "value=1 / (tosses - 50)"))
