@@ -123,7 +123,10 @@ def train_reader(
     net = _initial([len(names[a]) for a in ATTRIBUTES], training, source)
     optimiser = torch.optim.AdamW(net.parameters(), lr=training.rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, training.rate, total_steps=training.steps, pct_start=0.2
+        optimiser,
+        training.rate,
+        total_steps=max(2, training.steps),
+        pct_start=min(1.0, max(0.2, 1.5 / training.steps)),  # the rise takes a step or more
     )
     cross, binary = nn.CrossEntropyLoss(label_smoothing=0.02), nn.BCEWithLogitsLoss()
     net.train()

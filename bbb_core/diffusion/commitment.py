@@ -18,8 +18,8 @@ from torch import Tensor
 
 from bbb_core import checks, rng
 from bbb_core.diffusion.limits import bootstrap_t_limits
-from bbb_core.diffusion.process import draw_normal
-from bbb_core.diffusion.sampling import ImageStreams, SchedulerProcess, to_images
+from bbb_core.diffusion.process import ImageStreams, draw_normal
+from bbb_core.diffusion.sampling import SchedulerProcess, to_images
 from bbb_core.errors import InputError
 from bbb_core.stats import binomial_interval
 from bbb_core.theory import tv_bound_from_kl

@@ -13,6 +13,7 @@ from bbb_core.errors import InputError
 
 __all__ = [
     "Generators",
+    "ImageStreams",
     "ReverseProcess",
     "SampleStreams",
     "draw_normal",
@@ -69,6 +70,36 @@ class SampleStreams:
 
 Generators = SampleStreams | Sequence[torch.Generator]
 """Where the noise of n samples comes from: streams, or one generator per sample."""
+
+
+class ImageStreams(SampleStreams):
+    """`SampleStreams` for images: small blocks, and noise drawn in single precision.
+
+    An image has thousands of values, so a generator for every eight images costs nothing, and
+    little is drawn in vain where n is no multiple of the block. Single-precision normals are
+    drawn several times faster; the state that they are added to stays in double precision.
+
+    Parameters
+    ----------
+    seed, n, keys, start, block
+        As for `SampleStreams`.
+
+    Examples
+    --------
+    >>> a, b = ImageStreams(0, 9), ImageStreams(0, 1, start=8)
+    >>> bool((a.normal((2, 4, 4))[8:] == b.normal((2, 4, 4))).all())
+    True
+    """
+
+    def __init__(self, seed: int, n: int, *keys: str | int, start: int = 0, block: int = 8):
+        super().__init__(seed, n, "image", *keys, start=start, block=block)
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """Return the next standard normal draw [n, *shape] of every image, in float32."""
+        rows = torch.empty((len(self._generators) * self.block, *shape))
+        for part, g in zip(rows.split(self.block), self._generators, strict=True):
+            part.normal_(generator=g)
+        return rows[self._offset : self._offset + self.n]
 
 
 def draw_normal(generators: Generators, n: int, shape: Sequence[int]) -> Tensor:

@@ -15,47 +15,17 @@ from torch import Tensor
 
 from bbb_core import checks, progress
 from bbb_core.diffusion.network import Denoiser
-from bbb_core.diffusion.process import Generators, SampleStreams, draw_normal
+from bbb_core.diffusion.process import Generators, ImageStreams, draw_normal
 from bbb_core.diffusion.schedule import Schedule, Variance
 from bbb_core.diffusion.training import noise_scheduler
 from bbb_core.errors import InputError
 
-__all__ = ["DenoiserProcess", "ImageStreams", "SchedulerProcess", "generate", "to_images"]
+__all__ = ["DenoiserProcess", "SchedulerProcess", "generate", "to_images"]
 
 
 def to_images(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Map states in [-1, 1] to intensities in [0, 1], float32; the same map for every prompt."""
     return ((x + 1) / 2).clamp(0, 1).float()
-
-
-class ImageStreams(SampleStreams):
-    """`SampleStreams` for images: small blocks, and noise drawn in single precision.
-
-    An image has thousands of values, so a generator for every eight images costs nothing, and
-    little is drawn in vain where n is no multiple of the block. Single-precision normals are
-    drawn several times faster; the state that they are added to stays in double precision.
-
-    Parameters
-    ----------
-    seed, n, keys, start, block
-        As for `SampleStreams`.
-
-    Examples
-    --------
-    >>> a, b = ImageStreams(0, 9), ImageStreams(0, 1, start=8)
-    >>> bool((a.normal((2, 4, 4))[8:] == b.normal((2, 4, 4))).all())
-    True
-    """
-
-    def __init__(self, seed: int, n: int, *keys: str | int, start: int = 0, block: int = 8):
-        super().__init__(seed, n, "image", *keys, start=start, block=block)
-
-    def normal(self, shape: Sequence[int]) -> Tensor:
-        """Return the next standard normal draw [n, *shape] of every image, in float32."""
-        rows = torch.empty((len(self._generators) * self.block, *shape))
-        for part, g in zip(rows.split(self.block), self._generators, strict=True):
-            part.normal_(generator=g)
-        return rows[self._offset : self._offset + self.n]
 
 
 class SchedulerProcess(ABC):

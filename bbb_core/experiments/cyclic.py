@@ -18,10 +18,9 @@ from torch import Tensor
 from bbb_core import rng
 from bbb_core.data.procedural import SHAPES, procedural_figures, read_groups, turn_groups
 from bbb_core.diffusion.divergence import path_divergences
-from bbb_core.diffusion.network import NetworkConfig
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
 from bbb_core.diffusion.symmetric import SymmetrisedProcess
-from bbb_core.diffusion.training import TrainingConfig, TrainingSet, train
+from bbb_core.experiments.symmetry import fit_figures
 
 __all__ = ["ORDER", "CycleStudy", "embed_cycle", "measure_cycle", "turn_distance", "turn_prompt"]
 
@@ -106,14 +105,7 @@ def _train(study: CycleStudy) -> tuple[Any, tuple[float, ...]]:
         ]
     )
     pairs = torch.stack([torch.arange(study.images), ORDER * shapes + groups], 1)
-    run = train(
-        TrainingSet(made.images, table, pairs, torch.ones(study.images)),
-        NetworkConfig(
-            embedding_dim=study.shapes + ORDER, resolution=study.size, channels=study.channels
-        ),
-        TrainingConfig(steps=study.steps, batch=study.batch, seed=study.seed),
-    )
-    return run.model, run.losses
+    return fit_figures(study, made.images, table, pairs)
 
 
 def measure_cycle(

@@ -19,17 +19,19 @@ from bbb_core import rng
 from bbb_core.data.procedural import SHAPES, procedural_figures, read_groups, turn_groups
 from bbb_core.diffusion.divergence import path_divergences
 from bbb_core.diffusion.network import NetworkConfig
-from bbb_core.diffusion.process import draw_normal
-from bbb_core.diffusion.sampling import (
-    DenoiserProcess,
-    ImageStreams,
-    SchedulerProcess,
-    generate,
-)
+from bbb_core.diffusion.process import ImageStreams, draw_normal
+from bbb_core.diffusion.sampling import DenoiserProcess, SchedulerProcess, generate
 from bbb_core.diffusion.symmetric import SymmetrisedProcess
 from bbb_core.diffusion.training import TrainingConfig, TrainingSet, train
 
-__all__ = ["FigureStudy", "embed_figure", "flip_group", "measure_symmetry", "reflection_distance"]
+__all__ = [
+    "FigureStudy",
+    "embed_figure",
+    "fit_figures",
+    "flip_group",
+    "measure_symmetry",
+    "reflection_distance",
+]
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,21 @@ def reflection_distance(group: float) -> float:
     return 2 * abs(group) / (1 + group**2) ** 0.5
 
 
+def fit_figures(
+    study: Any, images: Float[Tensor, "n c h w"], table: Float[Tensor, "m d"], pairs: Tensor
+) -> tuple[Any, tuple[float, ...]]:
+    """Train a generator of figures on (image, row of the table) pairs; return it and its losses.
+
+    `study` gives size, channels, steps, batch and seed.
+    """
+    run = train(
+        TrainingSet(images, table, pairs, torch.ones(len(images))),
+        NetworkConfig(embedding_dim=table.shape[1], resolution=study.size, channels=study.channels),
+        TrainingConfig(steps=study.steps, batch=study.batch, seed=study.seed),
+    )
+    return run.model, run.losses
+
+
 def _train(study: FigureStudy) -> tuple[Any, tuple[float, ...]]:
     stream = rng.generator(study.seed, "figures")
     shapes = torch.from_numpy(stream.integers(0, study.shapes, study.images))
@@ -98,14 +115,7 @@ def _train(study: FigureStudy) -> tuple[Any, tuple[float, ...]]:
         ]
     )
     pairs = torch.stack([torch.arange(study.images), 2 * shapes + groups], 1)
-    run = train(
-        TrainingSet(made.images, table, pairs, torch.ones(study.images)),
-        NetworkConfig(
-            embedding_dim=study.shapes + 1, resolution=study.size, channels=study.channels
-        ),
-        TrainingConfig(steps=study.steps, batch=study.batch, seed=study.seed),
-    )
-    return run.model, run.losses
+    return fit_figures(study, made.images, table, pairs)
 
 
 def _defect(

@@ -205,7 +205,7 @@ def reference(book: Path, *, say: Say) -> Path:
 
 
 def reproduce(book: Path, *, say: Say) -> list[str]:
-    """Recompute everything with empty caches; give every difference from what is stored.
+    """Recompute everything once, from an empty cache; give every difference from what is stored.
 
     Compared are the claims with the reference claims, and the artefacts that the repository
     brings along with those that this run computed, except results called ``seconds``: durations.

@@ -138,8 +138,8 @@ def artefact(
     The key is the hash of `parameters`, of `inputs` and of the code: the function's module and
     the modules of `bbb_core` that it imports, without comments and docstrings. A stored artefact
     with that key is taken from the cache, else from the committed folder ``artefacts/``, after
-    its files' hashes were checked; a damaged one is computed again. With ``BBB_RECOMPUTE=1`` both
-    are ignored, and the differences from the stored one are noted in the manifest.
+    its files' hashes were checked; a damaged one is computed again. With ``BBB_RECOMPUTE=1`` the
+    committed one is not used but compared: its differences are noted in the manifest.
 
     Parameters
     ----------
@@ -189,21 +189,20 @@ def artefact(
     _log(label)
     final, committed = cache_dir() / "artefacts" / label, committed_dir() / label
     again = os.environ.get("BBB_RECOMPUTE") == "1"
-    if not again:
-        found = _open(final, key, "cache") or _open(committed, key, "committed")
-        if found is not None:
-            return found
+    found = _open(final, key, "cache") or (None if again else _open(committed, key, "committed"))
+    if found is not None:
+        return found
     with _locked(final):
-        known = _open(final, key, "cache")
-        if known is not None and not again:  # another process was faster
-            return known
-        known = _open(committed, key, "committed") or known
+        found = _open(final, key, "cache")
+        if found is not None:  # another process was faster
+            return found
         progress.say(f"{name}: computing ...")
         _compute(final, function, parameters, head)
         made = _open(final, key, "computed")
         if made is None:
             raise RuntimeError(f"the artefact {label} cannot be read back; is the disk full?")
-        if again and known is not None:
+        known = _open(committed, key, "committed") if again else None
+        if known is not None:
             made.manifest["differences"] = differences(known, made)
             write_json(final / "manifest.json", made.manifest)
     return made

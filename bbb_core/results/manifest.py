@@ -20,6 +20,9 @@ import numpy as np
 from bbb_core.errors import InputError
 from bbb_core.results.files import sha256
 
+_ASIDE = ("bbb_core.results", "bbb_core.progress")
+"""Rooms that decide how results are stored and shown, not what they are."""
+
 __all__ = ["canonical", "code_hash", "digest", "input_hash", "sources"]
 
 
@@ -107,6 +110,10 @@ def _read(path: Path) -> tuple[ast.Module, str]:
     return _parsed(path, (stat.st_mtime_ns, stat.st_size))
 
 
+def _aside(module: str) -> bool:
+    return any(f"{module}.".startswith(f"{room}.") for room in _ASIDE)
+
+
 class _Graph:
     """The modules of one package that a module imports, directly or not."""
 
@@ -115,8 +122,9 @@ class _Graph:
         self.seen: dict[str, str] = {}
 
     def file(self, module: str) -> Path | None:
+        """Return the file of a module of the package, None for others and those set aside."""
         parts = module.split(".")
-        if parts[0] != self.package:
+        if parts[0] != self.package or _aside(module):
             return None
         base = self.root.joinpath(*parts[1:])
         for path in (base.with_suffix(".py"), base / "__init__.py"):
@@ -125,6 +133,7 @@ class _Graph:
         return None
 
     def visit(self, module: str) -> None:
+        """Take in a module and what it imports, once."""
         path = self.file(module)
         if path is None or module in self.seen:
             return
@@ -132,6 +141,7 @@ class _Graph:
         self.follow(tree, module, path)
 
     def follow(self, tree: ast.Module, module: str, path: Path) -> None:
+        """Visit what a module's import statements name, wherever they stand."""
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -143,6 +153,8 @@ class _Graph:
 
     def name(self, module: str, name: str) -> None:
         """Visit what ``from module import name`` needs: re-exports lead to where they come from."""
+        if _aside(f"{module}.{name}"):
+            return None
         if self.file(f"{module}.{name}") is not None:
             return self.visit(f"{module}.{name}")
         path = self.file(module)
@@ -167,6 +179,8 @@ def sources(function: Callable[..., Any]) -> dict[str, str]:
     """Return ``{module: text}`` of a function's module and what it imports of `bbb_core`.
 
     The texts carry no comments and docstrings, so that a better explanation recomputes nothing.
+    How results are stored and progress is shown (`bbb_core.results`, `bbb_core.progress`) is left
+    out for the same reason; a change of the layout is a new `artefacts.FORMAT`.
 
     Raises
     ------

@@ -141,6 +141,12 @@ def test_it_learns(people):
     )
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_the_shortest_training_ends(people, steps):
+    reader = train_reader(people, ReaderTraining(steps=steps, batch=4, width=8))
+    assert len(reader.read(people.images[:2]).groups) == 2
+
+
 def test_network_takes_any_size():
     with torch.random.fork_rng():
         net = AttributeNet([2, 3, 4], width=8)

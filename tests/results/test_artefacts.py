@@ -146,7 +146,17 @@ def test_committed_artefacts_are_used_and_recomputing_reports_differences(tmp_pa
     again = results.artefact("kept", make, parameters={"n": 2})
     assert again.source == "computed"
     assert again.manifest["differences"] == []
+    assert results.artefact("kept", make, parameters={"n": 2}).source == "cache"  # once a run
     assert CALLS == [2, 2]
+
+
+def test_how_results_are_stored_is_no_part_of_a_key():
+    from bbb_core.experiments.people import measure_model
+
+    known = manifest.sources(measure_model)
+    assert "bbb_core.diffusion.sampling" in known
+    aside = [name for name in known if name.startswith(("bbb_core.results", "bbb_core.progress"))]
+    assert aside == []
 
 
 def test_differences_are_named():
@@ -209,8 +219,9 @@ def test_the_import_graph_follows_reexports_only_where_they_lead():
     assert names(holm) == {"bbb_core.stats.multiplicity", "bbb_core.checks", "bbb_core.errors"}
     assert "bbb_core.stats.enumeration" in names(permutation_test)
     assert "bbb_core.stats.resampling" not in names(permutation_test)
-    ours = names(make)  # this module imports `bbb_core.results.artefacts`
-    assert {__name__, "bbb_core.results.storage", "bbb_core.device"} <= ours
+    ours = names(make)  # this module imports `bbb_core.results`, which is set aside
+    assert {__name__, "bbb_core.errors"} <= ours
+    assert not any(name.startswith("bbb_core.results") for name in ours)
 
 
 @pytest.mark.parametrize(
