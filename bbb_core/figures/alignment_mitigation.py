@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bbb_core import rng, stats
+from bbb_core.alignment.baselines import isotonic
 from bbb_core.alignment.boosting import repair
 from bbb_core.experiments.caption_bias import shares_of_men
 from bbb_core.experiments.score_audits import audit_model, quality, ranking_auc
@@ -19,6 +20,7 @@ __all__ = [
     "AVERAGE",
     "READ",
     "SUBCLASS",
+    "against_isotonic",
     "best_other",
     "by_kind",
     "compare",
@@ -31,6 +33,8 @@ __all__ = [
     "misread_figure",
     "named_group",
     "read_groups",
+    "repair_ratios",
+    "repair_table",
     "repaired",
     "summary",
     "tests",
@@ -208,30 +212,61 @@ def misread(models: ScoredModels, share: float = 0.2) -> dict[str, Any]:
     return _crossed(np.array(table))
 
 
-def repaired(models: ScoredModels) -> dict[str, Any]:
-    """Return the median ratio of the worst error after to before boosting, on untouched drawings.
+def repair_ratios(models: ScoredModels) -> pd.DataFrame:
+    """Return the worst error after each repair, divided by that before, a row per skewed scorer.
 
-    Fitted on three tones of the drawings, judged on the other three.
+    The repairs see the truth of three tones of the drawings and are judged on the other three; the
+    worst error is the largest signed error over gender x occupation.
     """
-    ratios = []
+    rows = []
     for m in _skewed(models):
         x, d, labels = m.score("plain"), m.design, m.labels()
         fit = d.tone < 3
         slope, start = np.polyfit(x[fit], d.truth[fit], 1)
         f = np.clip(start + slope * x, 0, 1)
-        groups = {key: labels[key] for key in ("gender", "occupation")}
-        made = repair(
-            f[fit], d.truth[fit], {k: v[fit] for k, v in groups.items()}, seed=m.seed,
-            fractions=(0.75, 0.24, 0.01),
-        )  # fmt: skip
-        after = made.apply(f[~fit], {k: v[~fit] for k, v in groups.items()})
+        known = {key: labels[key][fit] for key in ("gender", "occupation")}
+        new = {key: labels[key][~fit] for key in known}
+        made = repair(f[fit], d.truth[fit], known, seed=m.seed, fractions=(0.75, 0.24, 0.01))
+        after = {"boosting": made.apply(f[~fit], new)}
+        for name, by in (("isotonic, one map", None), ("isotonic, a map per gender", "gender")):
+            after[name] = isotonic(
+                f[fit],
+                d.truth[fit],
+                by and known[by],
+                new_scores=f[~fit],
+                new_groups=by and new[by],
+            )
         cell = (d.prompt * 2 + d.group)[~fit]
-        worst = [
-            np.abs(np.bincount(cell, d.truth[~fit] - score)).max() for score in (f[~fit], after)
-        ]
-        ratios.append(worst[1] / worst[0])
-    low, value, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+        worst = {k: np.abs(np.bincount(cell, d.truth[~fit] - v)).max() for k, v in after.items()}
+        before = np.abs(np.bincount(cell, d.truth[~fit] - f[~fit])).max()
+        rows.append({name: value / before for name, value in worst.items()})
+    return pd.DataFrame(rows)
+
+
+def repaired(ratios: pd.DataFrame) -> dict[str, Any]:
+    """Return the median ratio of the worst error after to before boosting, with quartiles."""
+    low, value, high = ratios["boosting"].quantile([0.25, 0.5, 0.75])
     return {"value": value, "low": low, "high": high, "n": len(ratios)}
+
+
+def against_isotonic(ratios: pd.DataFrame) -> dict[str, Any]:
+    """Return the mean difference of boosting and isotonic regression per gender."""
+    gain = (ratios["boosting"] - ratios["isotonic, a map per gender"]).to_numpy()
+    e = stats.bootstrap(np.mean, gain, rng=rng.generator(0, "isotonic"))
+    return {
+        "value": e.value,
+        "low": min(e.low, e.value),
+        "high": max(e.high, e.value),
+        "n": len(gain),
+    }
+
+
+def repair_table(ratios: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate the share of the worst error that each repair leaves: median and quartiles."""
+    low, value, high = (ratios.quantile(q) for q in (0.25, 0.5, 0.75))
+    text = [f"{v:.2f} [{a:.2f}, {b:.2f}]" for v, a, b in zip(value, low, high, strict=True)]
+    index = pd.Index(ratios.columns, name="repair")
+    return pd.DataFrame({"share of the worst error left": text}, index=index)
 
 
 def counterexample() -> pd.DataFrame:

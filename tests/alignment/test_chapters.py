@@ -87,12 +87,15 @@ def test_mitigation_chapter(models):
     best, against = chapter.best_other(models)
     assert best in STRATEGY_COLUMNS
     assert inside(against)
+    ratios = chapter.repair_ratios(models)
     for estimate in (
         chapter.cost(models), chapter.named_group(models), chapter.misread(models),
-        chapter.repaired(models), chapter.read_groups(models), chapter.four_groups(models),
+        chapter.repaired(ratios), chapter.against_isotonic(ratios),
+        chapter.read_groups(models), chapter.four_groups(models),
     ):  # fmt: skip
         assert inside(estimate)
-    assert chapter.repaired(models)["value"] < 1
+    assert chapter.repaired(ratios)["value"] < 1
+    assert list(chapter.repair_table(ratios).index) == list(ratios.columns)
     assert chapter.four_groups(models)["high"] < 0
     assert len(chapter.four_table(models)) == 5
     assert len(chapter.by_kind(models)) == len(models.biases)
