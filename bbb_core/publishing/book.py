@@ -192,10 +192,12 @@ def reference(book: Path, *, say: Say) -> Path:
         folder.mkdir(parents=True)
         log.touch()
         notebooks = run_chapters(book, "book", folder, say=say)
-    for line in keep(log.read_text(encoding="utf-8").split()):
+    labels = sorted(set(log.read_text(encoding="utf-8").split()))
+    for line in keep(labels, book.resolve().parent / "artefacts"):  # beside this very book
         say(line)
     target = _reference(book)
-    write_json(target, {"format": 1, "claims": collect(notebooks.values())})
+    claims = collect(notebooks.values())
+    write_json(target, {"format": 1, "artefacts": labels, "claims": claims})
     executed = _executed(book, "book")
     executed.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.*"):  # notebooks and their stamps: `build` need not run them again

@@ -18,13 +18,15 @@ from bbb_core.results.manifest import code_hash
 __all__ = ["keep", "stale"]
 
 
-def keep(labels: Iterable[str]) -> list[str]:
-    """Let the committed folder hold exactly these artefacts, copied from the cache if missing.
+def keep(labels: Iterable[str], folder: Path) -> list[str]:
+    """Let a folder hold exactly these artefacts, copied from the cache if they are missing.
 
     Parameters
     ----------
     labels
         Names of artefact folders, as `results.artefact` logs them.
+    folder
+        Where the book's artefacts lie. What it holds besides them is removed, so name no other.
 
     Returns
     -------
@@ -34,9 +36,9 @@ def keep(labels: Iterable[str]) -> list[str]:
     Raises
     ------
     InputError
-        When an artefact lies neither in the cache nor in the committed folder; nothing changes.
+        When an artefact lies neither in the cache nor in the folder; nothing changes then.
     """
-    target, cache = committed_dir(), cache_dir() / "artefacts"
+    target, cache = folder, cache_dir() / "artefacts"
     wanted = sorted(set(labels))
     there = {path.name for path in target.iterdir()} if target.is_dir() else set()
     new = [label for label in wanted if label not in there]

@@ -10,6 +10,7 @@ from bbb_core.errors import InputError
 from bbb_core.publishing import book as workshop
 from bbb_core.publishing import site
 from bbb_core.publishing.failures import ChapterFailed
+from bbb_core.results.artefacts import committed_dir
 
 
 def test_a_second_build_does_only_what_is_stale(book, monkeypatch):
@@ -82,7 +83,11 @@ def test_a_reproduction_reports_every_difference(book):
     quiet = lambda line: None  # noqa: E731
     with pytest.raises(InputError, match="make reference"):
         workshop.reproduce(book, say=quiet)
+    before = sorted(committed_dir().iterdir())
+    (book.parent / "artefacts" / "old").mkdir(parents=True)
     target = workshop.reference(book, say=quiet)
+    assert list((book.parent / "artefacts").iterdir()) == []  # the sample asks for none
+    assert sorted(committed_dir().iterdir()) == before  # and those of others stay
     assert workshop.reproduce(book, say=quiet) == []
     stored = json.loads(target.read_text())
     stored["claims"][1]["value"] = 0.98
