@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bbb_core.errors import InputError
 from bbb_core.results.artefacts import committed_dir
+from bbb_core.results.definitions import code_hash
 from bbb_core.results.files import cache_dir
-from bbb_core.results.manifest import code_hash
 
 __all__ = ["keep", "stale"]
 

@@ -18,8 +18,9 @@ from typing import Any
 from bbb_core import progress
 from bbb_core.device import describe
 from bbb_core.errors import InputError
+from bbb_core.results.definitions import code_hash
 from bbb_core.results.files import cache_dir, sha256, write_json
-from bbb_core.results.manifest import canonical, code_hash, digest, input_hash
+from bbb_core.results.manifest import canonical, digest, input_hash
 from bbb_core.results.storage import gap, load, store
 
 __all__ = ["LOG", "Artefact", "artefact", "committed_dir", "differences"]
@@ -135,8 +136,8 @@ def artefact(
 ) -> Artefact:
     """Return ``function(**parameters)``, computed once per content of what it depends on.
 
-    The key is the hash of `parameters`, of `inputs` and of the code: the function's module and
-    the modules of `bbb_core` that it imports, without comments and docstrings. A stored artefact
+    The key is the hash of `parameters`, of `inputs` and of the code: every definition of
+    `bbb_core` that the function reaches (`definitions.code_hash`). A stored artefact
     with that key is taken from the cache, else from the committed folder ``artefacts/``, after
     its files' hashes were checked; a damaged one is computed again. With ``BBB_RECOMPUTE=1`` the
     committed one is not used but compared: its differences are noted in the manifest.

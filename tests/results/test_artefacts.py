@@ -15,7 +15,7 @@ import torch
 
 from bbb_core import results
 from bbb_core.errors import InputError
-from bbb_core.results import artefacts, files, manifest
+from bbb_core.results import artefacts, files
 
 CALLS = []
 
@@ -150,15 +150,6 @@ def test_committed_artefacts_are_used_and_recomputing_reports_differences(tmp_pa
     assert CALLS == [2, 2]
 
 
-def test_how_results_are_stored_is_no_part_of_a_key():
-    from bbb_core.experiments.people import measure_model
-
-    known = manifest.sources(measure_model)
-    assert "bbb_core.diffusion.sampling" in known
-    aside = [name for name in known if name.startswith(("bbb_core.results", "bbb_core.progress"))]
-    assert aside == []
-
-
 def test_differences_are_named():
     a = results.artefact("diff", make, parameters={"n": 2})
     b = results.artefact("diff", make, parameters={"n": 2, "scale": 1.5})
@@ -189,39 +180,6 @@ def test_two_processes_compute_once(tmp_path):
     runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in "ab"]
     assert [run.communicate(timeout=60)[0].strip() for run in runs] == [b"1", b"1"]
     assert (tmp_path / "calls.txt").read_text() == "x"
-
-
-def test_comments_and_docstrings_are_no_code(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def hashed(text):
-        sys.modules.pop("probe_module", None)
-        (tmp_path / "probe_module.py").write_text(text)
-        import importlib
-
-        importlib.invalidate_caches()
-        return manifest.code_hash(importlib.import_module("probe_module").f)
-
-    base = hashed("def f():\n    return 1\n")
-    assert hashed('"""Doc."""\n\ndef f():\n    "why"  # note\n\n    return 1  # one\n') == base
-    assert hashed("def f():\n    return 2\n") != base
-    assert hashed("from bbb_core.stats import holm\ndef f():\n    return 1\n") != base
-    sys.modules.pop("probe_module", None)
-
-
-def test_the_import_graph_follows_reexports_only_where_they_lead():
-    def names(function):
-        return set(manifest.sources(function))
-
-    from bbb_core.stats.multiplicity import holm
-    from bbb_core.stats.permutation import permutation_test
-
-    assert names(holm) == {"bbb_core.stats.multiplicity", "bbb_core.checks", "bbb_core.errors"}
-    assert "bbb_core.stats.enumeration" in names(permutation_test)
-    assert "bbb_core.stats.resampling" not in names(permutation_test)
-    ours = names(make)  # this module imports `bbb_core.results`, which is set aside
-    assert {__name__, "bbb_core.errors"} <= ours
-    assert not any(name.startswith("bbb_core.results") for name in ours)
 
 
 @pytest.mark.parametrize(
