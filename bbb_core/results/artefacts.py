@@ -180,12 +180,12 @@ def artefact(
     head: dict[str, Any] = {
         "name": name,
         "format": FORMAT,
-        "function": f"{function.__module__}:{function.__qualname__}",
         "parameters": canonical("parameters", dict(parameters)),
         "inputs": {k: input_hash(f"inputs[{k!r}]", v) for k, v in (inputs or {}).items()},
         "code": code,
     }
-    head["key"] = key = digest(head)
+    key = digest(head)  # where the function lies is noted, but no part of the key
+    head |= {"function": f"{function.__module__}:{function.__qualname__}", "key": key}
     label = f"{name}-{key[:16]}"
     _log(label)
     final, committed = cache_dir() / "artefacts" / label, committed_dir() / label
