@@ -15,22 +15,30 @@ from bbb_core.errors import InputError
 
 __all__ = ["E5", "e5_available", "load_e5"]
 
+_MAX_TOKENS = 512  # positions that the model has
+
 
 class E5(BatchedEncoder):
     """multilingual-e5-small (`wang2024`), weights rounded to four bits.
 
     The model was trained with a prefix on every text; ``"query: "`` is the one for comparing texts
-    with each other, and the engine adds it.
+    with each other, and the engine adds it. Beyond the model's 512 tokens the engine would average
+    windows of a text, which is another embedding: such texts are refused.
     """
 
     def __init__(self, engine: Any, **shared: Any) -> None:
-        super().__init__(name="e5", level="sentence", dim=int(engine.dim), **shared)
+        super().__init__(
+            name="e5", level="sentence", dim=int(engine.dim), max_tokens=_MAX_TOKENS, **shared
+        )
         self._engine = engine
 
-    def _rows(self, texts: list[str]) -> Tensor:
+    def _lengths(self, texts: list[str]) -> list[int]:
         for text in texts:
             if "\0" in text:
                 raise InputError(f"text {text!r} holds a zero byte, which e5 would cut at.")
+        return [self._engine.token_count(text, is_query=True) for text in texts]
+
+    def _rows(self, texts: list[str]) -> Tensor:
         return torch.from_numpy(self._engine.query(texts).copy())
 
 

@@ -15,7 +15,10 @@ from bbb_core.embedding.cache import EmbeddingCache
 from bbb_core.errors import InputError
 from bbb_core.progress import bar
 
-__all__ = ["BatchedEncoder", "Encoder", "ImageEncoder", "Level"]
+__all__ = ["BatchedEncoder", "Encoder", "ImageEncoder", "Level", "check_lengths", "shortened"]
+
+_COUNTED = 1024  # texts whose tokens are counted at a time
+_SHOWN = 32  # characters of either end of a text that a message shows
 
 Level = Literal["sentence", "word"]
 
@@ -60,11 +63,15 @@ class BatchedEncoder(ABC):
     """What all encoders share: checks, batches, the disk cache, progress and unit rows.
 
     A sub-class computes raw rows for one batch of texts in `_rows`. Equal texts are computed once.
+    One that reads a limited number of tokens says how many and counts them in `_lengths`: a longer
+    text is refused, never cut.
 
     Parameters
     ----------
     name, level, fingerprint, dim
         See `Encoder`.
+    max_tokens
+        Most tokens of a text, marks of start and end included; None for no limit.
     batch_size
         Texts per batch; a batch is also what an interrupted run keeps.
     cached
@@ -78,6 +85,7 @@ class BatchedEncoder(ABC):
         level: Level,
         fingerprint: str,
         dim: int,
+        max_tokens: int | None = None,
         batch_size: int = 64,
         cached: bool = True,
     ) -> None:
@@ -87,6 +95,7 @@ class BatchedEncoder(ABC):
         self.level: Level = level
         self.fingerprint = fingerprint
         self.dim = dim
+        self.max_tokens = max_tokens
         self.batch_size = batch_size
         self.cached = cached
 
@@ -97,16 +106,25 @@ class BatchedEncoder(ABC):
     def _rows(self, texts: list[str]) -> Tensor:
         """Return raw rows [n, d] of one batch."""
 
+    def _lengths(self, texts: list[str]) -> list[int]:
+        """Count the tokens of each text, marks of start and end included."""
+        raise NotImplementedError(f"{type(self).__name__} has a limit but counts no tokens")
+
     def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "n d"]:
         """Embed texts as unit rows, float32, on the CPU.
 
         Raises
         ------
         InputError
-            When `texts` is no list of non-empty texts, or a row has no direction.
+            When `texts` is no list of non-empty texts, one is longer than the encoder reads, or
+            a row has no direction.
         """
         asked = checked_texts(texts)
         missing = list(dict.fromkeys(asked))
+        if self.max_tokens is not None:
+            for start in range(0, len(missing), _COUNTED):
+                part = missing[start : start + _COUNTED]
+                check_lengths(part, self._lengths(part), self.max_tokens, name=self.name)
         cache = EmbeddingCache(self.fingerprint, self.dim) if self.cached else None
         known = cache.get(missing) if cache else {}
         missing = sorted((text for text in missing if text not in known), key=len)  # less padding
@@ -118,6 +136,52 @@ class BatchedEncoder(ABC):
             if cache:
                 cache.put(rows)
         return torch.from_numpy(np.stack([known[text] for text in asked]))
+
+
+def check_lengths(texts: Sequence[str], lengths: Sequence[int], limit: int, *, name: str) -> None:
+    """Refuse the first text with more tokens than an encoder reads.
+
+    A tokenizer that cuts would silently embed another text: prompts that differ only behind the
+    limit would get one embedding, so a gap of exactly zero.
+
+    Parameters
+    ----------
+    texts, lengths
+        Texts and their numbers of tokens, counted without cutting.
+    limit
+        Most tokens that are read.
+    name
+        What reads them, for the message.
+
+    Raises
+    ------
+    InputError
+        Naming the text (its middle left out), its tokens and the limit.
+
+    Examples
+    --------
+    >>> check_lengths(["a photo of a nurse"], [7], 77, name="open_clip:ViT-B-32/openai")
+    """
+    for text, length in zip(texts, lengths, strict=True):
+        if length > limit:
+            raise InputError(
+                f"prompt {shortened(text)!r} has {length} tokens, but {name} reads at most {limit} "
+                "(marks of start and end included); shorten it."
+            )
+
+
+def shortened(text: str) -> str:
+    """Return a text for a message: both ends of a long one, at whole words where it has any.
+
+    Examples
+    --------
+    >>> shortened("a photo of " + "very " * 100 + "old nurse")
+    'a photo of very very very very ... very very very very old nurse'
+    """
+    if len(text) <= 2 * _SHOWN + 5:
+        return text
+    start, end = text[:_SHOWN], text[-_SHOWN:]
+    return f"{start.rpartition(' ')[0] or start} ... {end.partition(' ')[2] or end}"
 
 
 def checked_texts(texts: Sequence[str]) -> list[str]:

