@@ -297,9 +297,11 @@ def _distinct(name: str, values: Sequence[str]) -> list[str]:
     found = list(values)
     if not found:
         raise InputError(f"{name} is empty; give at least one.")
+    seen: set[str] = set()
     for value in found:
         if not isinstance(value, str) or not value.strip():
             raise InputError(f"{name} must be non-empty words, not {value!r}.")
-        if found.count(value) > 1:
-            raise InputError(f"{name} names {value!r} {found.count(value)} times; give it once.")
+        if value in seen:
+            raise InputError(f"{name} names {value!r} more than once; give it once.")
+        seen.add(value)
     return found

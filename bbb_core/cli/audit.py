@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,8 +14,6 @@ from bbb_core.errors import InputError
 from bbb_core.results.folders import deliver, records, require_new
 
 __all__ = ["audit"]
-
-_MOST = 10_000_000  # bytes of a list of occupations
 
 
 @click.group()
@@ -128,25 +125,15 @@ def _plan(options: dict[str, Any], groups: dict[str, str], level: str) -> Any:
 
 
 def _occupations(options: dict[str, Any]) -> tuple[str, ...]:
+    from bbb_core.embedding.nouns import nouns_of_file, nouns_of_option
     from bbb_core.prompts import OCCUPATIONS
 
     listed, file = options["occupations"], options["occupations_file"]
     if listed is not None and file is not None:
         raise InputError("--occupations and --occupations-file exclude each other; give one.")
     if listed is not None:
-        return tuple(noun.strip() for noun in listed.split(","))
-    if file is None:
-        return OCCUPATIONS
-    try:
-        if Path(file).stat().st_size > _MOST:
-            raise InputError(f"--occupations-file {file} is larger than {_MOST} bytes; split it.")
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--occupations-file {file} cannot be read as text: {error}.") from None
-    nouns = tuple(filter(None, (line.partition("#")[0].strip() for line in lines)))
-    if not nouns:
-        raise InputError(f"--occupations-file {file} names no occupation; write one a line.")
-    return nouns
+        return nouns_of_option(listed)
+    return OCCUPATIONS if file is None else nouns_of_file(file)
 
 
 def _report(found: Any) -> str:

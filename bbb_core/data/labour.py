@@ -9,14 +9,16 @@ They describe one labour market in two years. They are a yardstick, not a target
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from bbb_core.errors import InputError
 
-__all__ = ["labour_shares"]
+__all__ = ["labour_shares", "shares_of"]
 
 _COLUMNS = ["occupation", "percent_women", "year"]
 
@@ -73,3 +75,15 @@ def labour_shares(path: str | Path | None = None) -> Mapping[str, float]:
     if not shares:
         raise InputError(f"labour shares {source} holds no row; give at least one occupation.")
     return MappingProxyType(shares)
+
+
+def shares_of(nouns: Iterable[str]) -> np.ndarray:
+    """Return the share of women of each noun, NaN where none is known; case does not count.
+
+    Examples
+    --------
+    >>> shares_of(["Plumber", "astronaut"])
+    array([0.007,   nan])
+    """
+    shares = {noun.casefold(): share for noun, share in labour_shares().items()}
+    return np.array([shares.get(" ".join(noun.casefold().split()), np.nan) for noun in nouns])

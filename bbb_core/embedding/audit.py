@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from bbb_core import checks, prompts
-from bbb_core.data.labour import labour_shares
+from bbb_core.data.labour import shares_of
 from bbb_core.embedding.crossed import GapTable, baseline_rank, measure_gaps, summarise_gaps
 from bbb_core.embedding.encoder import Encoder
 from bbb_core.embedding.gaps import bias_gap
@@ -60,13 +62,18 @@ class Plan:
         if self.groups and len(self.templates) != 1:
             raise InputError("groups given as whole templates need exactly one neutral template.")
         for name, found in (("templates", self.templates), ("pairs", self.pairs)):
-            twice = [one for one in found if found.count(one) > 1]
-            if twice:
-                raise InputError(f"{name} names {twice[0]!r} more than once; give it once.")
+            counted = Counter(found)
+            for one in found:
+                if counted[one] > 1:
+                    raise InputError(f"{name} names {one!r} more than once; give it once.")
         self.texts()  # every prompt must be well formed before a model is loaded
 
     def texts(self) -> list[str]:
         """Every prompt that the audit will embed, for somebody who embeds them elsewhere."""
+        return list(self._texts)
+
+    @cached_property
+    def _texts(self) -> dict[str, None]:
         found: dict[str, None] = {}
         for nouns in filter(None, (self.occupations, self.baseline)):
             for template in self.templates:
@@ -78,8 +85,8 @@ class Plan:
                             nouns, template=template, groups=groups, place=self.place
                         )
                     )
-                    found |= {text: None for family in made.values() for text in family}
-        return list(found)
+                    found.update((text, None) for family in made.values() for text in family)
+        return found
 
     def _groups(self) -> list[dict[str, str]]:
         if self.groups:
@@ -146,7 +153,7 @@ def audit_embeddings(
         frame = _summary(table, base, confidence)
         if cloud is not None and len(cloud) >= _RANKED:
             frame["rank"] = baseline_rank(table.mean, cloud)
-        frame["share_women"] = [labour_shares().get(noun, np.nan) for noun in frame.index]
+        frame["share_women"] = shares_of(frame.index)
         frame.insert(0, "contrast", contrast)
         frames.append(frame)
         notes.append(_notes(frame, base, plan, confidence, seed))

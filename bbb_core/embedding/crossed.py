@@ -56,21 +56,22 @@ class GapTable:
         """Keep some nouns or pairs, in the order asked."""
         chosen_nouns = tuple(self.nouns if nouns is None else nouns)
         chosen_pairs = tuple(self.pairs if pairs is None else pairs)
-        for name, asked, known in (
-            ("nouns", chosen_nouns, self.nouns),
-            ("pairs", chosen_pairs, self.pairs),
-        ):
-            for one in asked:
-                if one not in known:
-                    raise InputError(f"{name}: {one!r} was not measured; choose among {known}.")
-        rows = [self.nouns.index(noun) for noun in chosen_nouns]
-        columns = [self.pairs.index(pair) for pair in chosen_pairs]
+        rows = _places("nouns", chosen_nouns, self.nouns)
+        columns = _places("pairs", chosen_pairs, self.pairs)
         return GapTable(
             nouns=chosen_nouns,
             templates=self.templates,
             pairs=chosen_pairs,
             values=self.values[rows][:, :, columns],
         )
+
+
+def _places(name: str, asked: tuple[str, ...], known: tuple[str, ...]) -> list[int]:
+    place = {one: number for number, one in enumerate(known)}
+    for one in asked:
+        if one not in place:
+            raise InputError(f"{name}: {one!r} was not measured; choose among {known}.")
+    return [place[one] for one in asked]
 
 
 def measure_gaps(
@@ -215,5 +216,6 @@ def baseline_rank(gaps: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """
     gaps = np.asarray(checks.vector("gaps", gaps), dtype=np.float64)
     cloud = np.asarray(checks.vector("baseline", baseline), dtype=np.float64)
-    below = (cloud[None, :] < gaps[:, None]).mean(1)
-    return below + (cloud[None, :] == gaps[:, None]).mean(1) / 2
+    cloud = np.sort(cloud)
+    below, up_to = (np.searchsorted(cloud, gaps, side=side) for side in ("left", "right"))
+    return below / len(cloud) + (up_to - below) / len(cloud) / 2

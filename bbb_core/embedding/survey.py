@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bbb_core.data.labour import labour_shares
+from bbb_core.data.labour import labour_shares, shares_of
 from bbb_core.embedding.association import AssociationTest, association_test
 from bbb_core.embedding.crossed import (
     GapTable,
@@ -56,7 +56,7 @@ class Survey:
         """Return `summarise_gaps` beyond the people, ranks among the things, labour shares."""
         found = summarise_gaps(self.occupations, baseline=self.people, confidence=confidence)
         found["rank"] = baseline_rank(self.occupations.mean, self.objects.mean)
-        found["share_women"] = [labour_shares().get(noun, np.nan) for noun in found.index]
+        found["share_women"] = shares_of(found.index)
         return found.sort_values("beyond")
 
     def leaving_one_out(self, *, confidence: float = 0.95) -> tuple[int, int]:

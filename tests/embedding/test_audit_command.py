@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from click.testing import CliRunner
 
 from bbb_core.cli import main
+from bbb_core.data.labour import labour_shares
 from bbb_core.embedding.table import save_table
 from bbb_core.results.files import sha256
 from bbb_core.rng import generator
@@ -109,7 +111,7 @@ G = ("--encoder", "glove")
         (("--encoder", "bert"), "unknown"),
         (("--encoder", "table:none.npz"), "does not exist"),
         (("--encoder", "open_clip:ViT-B-32/x.pt"), "convert"),
-        ((*G, "--occupations", "nurse,nurse"), "2 times"),
+        ((*G, "--occupations", "nurse,nurse"), "repeats place 1"),
         ((*G, "--occupations", ""), "non-empty"),
         ((*G, "--occupations", "nurse,"), "non-empty"),
         ((*G, "--occupations", "nurse,zzxxq"), "zzxxq"),
@@ -161,14 +163,71 @@ def test_bad_tables(table, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_occupations_file(tmp_path):
+def occupations_of(*args):
+    result = run(*G, *args, "--json")
+    assert result.exit_code == 0, result.stderr
+    return [row["occupation"] for row in json.loads(result.stdout)["table"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_occupations_file(tmp_path, encoding, end):
     file = tmp_path / "list.txt"
-    file.write_text("nurse  # the first\n\n# none\njudge\n")
+    lines = ("nurse  # the first", "", "# none", "judge\u00a0 \t", "engineer")
+    file.write_bytes(end.join(lines).encode(encoding))
     result = run(*G, "--occupations-file", file, "--json")
-    assert [row["occupation"] for row in json.loads(result.stdout)["table"]] == ["nurse", "judge"]
-    for content in (b"", b"# nothing\n", b"\xff\xfe"):
-        file.write_bytes(content)
-        assert run(*G, "--occupations-file", file).exit_code == 2
+    table = json.loads(result.stdout)["table"]
+    assert [row["occupation"] for row in table] == ["nurse", "judge", "engineer"]
+    shares = [row["share_women"] for row in table]
+    assert shares == [labour_shares()["nurse"], None, labour_shares()["engineer"]]
+
+
+def test_the_labour_share_of_a_noun_does_not_depend_on_its_case(tmp_path):
+    result = run(*G, "--occupations", "Nurse,engineer,Doctor,plumber", "--json")
+    said = json.loads(result.stdout)
+    assert said["contrasts"]["first - second"]["labour"]["occupations"] == 4
+
+
+def test_a_hash_within_a_word_is_no_comment(tmp_path):
+    file = tmp_path / "list.txt"
+    file.write_text("C# programmer # a comment\nnurse\n")
+    assert occupations_of("--occupations-file", file) == ["C# programmer", "nurse"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "names no noun"),
+        (b"# nothing\n", "names no noun"),
+        (b"\xff\xfe", "names no noun"),
+        ("infirmi\u00e8re".encode("latin-1"), "UTF-8"),
+        ("caf\u00e9\ncafe\u0301\n".encode(), r"line 2 .* repeats line 1"),
+        (b"nurse\njudge\nNurse \n", r"line 3 \('Nurse'\) repeats line 1 \('nurse'\)"),
+        (b"nurse\njudge\x1b[2J\n", "line 2 .* control character"),
+    ],
+)
+def test_bad_occupations_files_are_one_line(tmp_path, content, message):
+    file = tmp_path / "list.txt"
+    file.write_bytes(content)
+    result = run(*G, "--occupations-file", file)
+    assert result.exit_code == 2
+    assert re.search(message, result.stderr)
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/stdin", "."])
+def test_occupations_come_from_a_regular_file(path):
+    result = run(*G, "--occupations-file", path)
+    assert result.exit_code == 2
+    assert "name a file" in result.stderr
+
+
+def test_a_long_prompt_is_refused(tmp_path):
+    long = "a photo, " * 120 + "of a {}"
+    result = run("--encoder", "minilm", "--occupations", "nurse,engineer", "--template", long)
+    assert result.exit_code == 2
+    assert re.search(r"'a photo, .* \.\.\. .*' has \d+ tokens, .* at most 256", result.stderr)
+    assert result.stdout == ""
 
 
 def test_a_file_in_the_way(tmp_path):
