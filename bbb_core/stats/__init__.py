@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bbb_core.stats.correlation import correlation, correlation_test
 from bbb_core.stats.intervals import binomial_interval, multinomial_intervals, tv_interval
+from bbb_core.stats.means import crossed_mean_interval, mean_interval
 from bbb_core.stats.multiplicity import benjamini_hochberg, holm
 from bbb_core.stats.permutation import PermutationTest, permutation_test, sign_flip_test
 from bbb_core.stats.resampling import Estimate, bootstrap, crossed_bootstrap
@@ -17,7 +18,9 @@ __all__ = [
     "correlation",
     "correlation_test",
     "crossed_bootstrap",
+    "crossed_mean_interval",
     "holm",
+    "mean_interval",
     "multinomial_intervals",
     "permutation_test",
     "sign_flip_test",
