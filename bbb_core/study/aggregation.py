@@ -1,13 +1,11 @@
 """Many readings of one image become one label, and how sure it is (human study).
 
-Majority vote and the model of Dawid and Skene come from crowd-kit, Krippendorff's alpha from
-krippendorff. "Can't tell" is either no reading (``missing``) or a reading like the others
-(``label``); the share of it is reported in both cases.
+Krippendorff's alpha comes from krippendorff. "Can't tell" is either no reading (``missing``) or a
+reading like the others (``label``); the share of it is reported in both cases.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bbb_core import checks as check
+from bbb_core.balance.annotators import DawidSkene, dawid_skene, majority_shares
 from bbb_core.errors import InputError
 from bbb_core.stats import Estimate, bootstrap
 from bbb_core.study.design import UNCLEAR
@@ -42,12 +41,15 @@ class Aggregate:
         often each label occurs), and the number of readings.
     cant_tell : str
         How "can't tell" was treated.
+    converged : bool
+        Whether the labels of Dawid and Skene stand still.
     """
 
     labels: pd.DataFrame
     posterior: pd.DataFrame
     errors: pd.DataFrame
     cant_tell: str
+    converged: bool
 
 
 def aggregate(
@@ -55,7 +57,7 @@ def aggregate(
     *,
     options: tuple[str, ...],
     cant_tell: CantTell = "missing",
-    iterations: int = 100,
+    iterations: int = 20_000,
 ) -> Aggregate:
     """Aggregate readings by majority and by the model of Dawid and Skene.
 
@@ -77,8 +79,7 @@ def aggregate(
 
     References
     ----------
-    Dawid and Skene (1979), ``dawid1979`` in the references; Ustalov et al. (2024),
-    ``ustalov2024``, for crowd-kit.
+    Dawid and Skene (1979), ``dawid1979`` in the references; see `balance.annotators`.
 
     Examples
     --------
@@ -93,14 +94,16 @@ def aggregate(
     """
     check.choice("cant_tell", cant_tell, ("missing", "label"))
     data = _checked(ratings, options)
-    heard = data if cant_tell == "label" else data[data["label"] != UNCLEAR]
+    heard = data if cant_tell == "label" else data[data["answer"] != UNCLEAR]
     counts = reading_counts(ratings, options=options)
     labels = pd.DataFrame(
         {"readings": counts.sum(axis=1), "cant_tell": counts[UNCLEAR]}, index=counts.index
     )
     if heard.empty:
         raise InputError("nobody could tell anything of any image; there is nothing to aggregate.")
-    votes, posterior, errors = _fit(heard, iterations)
+    votes = majority_shares(heard["image"], heard["answer"])
+    fit = dawid_skene(heard["image"], heard["participant"], heard["answer"], iterations=iterations)
+    posterior = fit.posterior
     for name, share, p in (
         ("majority", "majority_share", votes),
         ("label", "posterior", posterior),
@@ -112,8 +115,9 @@ def aggregate(
     return Aggregate(
         labels=labels,
         posterior=posterior[kept].sort_index().rename_axis(index="image", columns=None),
-        errors=_readers(heard, posterior, errors),
+        errors=_readers(heard, fit),
         cant_tell=cant_tell,
+        converged=fit.converged,
     )
 
 
@@ -129,37 +133,7 @@ def _checked(ratings: pd.DataFrame, options: tuple[str, ...]) -> pd.DataFrame:
     if ratings.duplicated(["image", "participant"]).any():
         raise InputError("ratings has two answers of one participant to one image; keep the first.")
     data = ratings[["image", "participant", "answer"]]
-    data = data.set_axis(["task", "worker", "label"], axis=1)
-    return data.sort_values(["task", "worker"], ignore_index=True)
-
-
-def _fit(heard: pd.DataFrame, iterations: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return shares of votes, posteriors and error matrices, from crowd-kit."""
-    with warnings.catch_warnings():
-        # crowd-kit still passes options that pandas is about to drop
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", FutureWarning)
-        from crowdkit.aggregation.classification.dawid_skene import DawidSkene
-        from crowdkit.aggregation.classification.majority_vote import MajorityVote
-
-        coded, names = {}, {}
-        for column in ("task", "worker", "label"):  # whole numbers are much faster than texts
-            coded[column], names[column] = pd.factorize(heard[column], sort=True)
-        data = pd.DataFrame(coded)
-        votes = MajorityVote().fit_predict_proba(data)
-        model = DawidSkene(n_iter=iterations).fit(data)
-    votes, posterior = (
-        pd.DataFrame(p.to_numpy(), index=names["task"][p.index], columns=names["label"][p.columns])
-        for p in (votes, model.probas_)
-    )
-    flat = model.errors_.reset_index()
-    errors = flat.set_axis(
-        ["worker", "label", *names["label"][flat.columns[2:].astype(int)]], axis=1
-    )
-    errors = errors.assign(
-        worker=names["worker"][flat["worker"]], label=names["label"][flat["label"]]
-    )
-    return votes, posterior, errors
+    return data.sort_values(["image", "participant"], ignore_index=True)
 
 
 def _best(p: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
@@ -171,14 +145,12 @@ def _best(p: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return best, p.max(axis=1)
 
 
-def _readers(heard: pd.DataFrame, posterior: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
-    prior = posterior.mean()
-    right = {}
-    for worker, own in errors.groupby("worker"):
-        matrix = own.set_index("label")
-        both = [c for c in prior.index if c in matrix.index]
-        right[worker] = sum(float(matrix.loc[c, c]) * float(prior[c]) for c in both)
-    table = pd.DataFrame({"right": pd.Series(right), "readings": heard["worker"].value_counts()})
+def _readers(heard: pd.DataFrame, fit: DawidSkene) -> pd.DataFrame:
+    """Return how often each participant reads an image as its label, over the labels' shares."""
+    labels = list(fit.posterior.columns)
+    own = np.array([fit.errors.xs(label, level="label")[label] for label in labels])
+    right = pd.Series(fit.posterior.mean().to_numpy() @ own, index=fit.errors.index.levels[0])
+    table = pd.DataFrame({"right": right, "readings": heard["participant"].value_counts()})
     return table.sort_index().rename_axis("participant")
 
 

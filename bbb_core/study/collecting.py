@@ -245,6 +245,8 @@ def report(found: Collected) -> str:
         f"Images: {len(images)} read, {counted.min()} to {counted.max()} readings each; "
         f"{int((images['label'] == UNCLEAR).sum())} without a label"
     )
+    if not found.labels.converged:
+        lines.append("Labels of Dawid and Skene had not settled: read them with care.")
     e = found.cant_tell
     lines.append(
         f'"Can\'t tell": {e.value:.3f} of the readings [{e.low:.3f}, {e.high:.3f}], treated as '
