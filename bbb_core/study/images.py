@@ -8,8 +8,12 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from bbb_core.errors import InputError
+from bbb_core.io.files import shown
 
 __all__ = ["Picture", "draw_check", "list_images", "load_picture"]
 
@@ -45,15 +49,17 @@ def list_images(folder: str | Path, *, but: tuple[Path, ...] = ()) -> list[Path]
     """
     root = Path(folder)
     if not root.is_dir():
-        raise InputError(f"FOLDER {root} is no folder; name a folder of images.")
+        raise InputError(f"FOLDER {shown(root)} is no folder; name a folder of images.")
     left = {path.resolve() for path in but}
     found = sorted(p for p in root.iterdir() if not p.name.startswith("."))
     found = [p for p in found if p.resolve() not in left]
     for path in found:
+        if not path.name.isprintable():
+            raise InputError(f"FOLDER holds {path.name!r}; give that file a printable name.")
         if not path.is_file():
             raise InputError(f"FOLDER holds {path.name!r}, which is no file; use a flat folder.")
     if not found:
-        raise InputError(f"FOLDER {root} is empty; put images into it.")
+        raise InputError(f"FOLDER {shown(root)} is empty; put images into it.")
     if len(found) > MOST_IMAGES:
         raise InputError(f"FOLDER holds {len(found)} files; one page takes {MOST_IMAGES}.")
     return found
@@ -62,12 +68,14 @@ def list_images(folder: str | Path, *, but: tuple[Path, ...] = ()) -> list[Path]
 def load_picture(path: Path, *, side: int = 512) -> Picture:
     """Read one image file and make it ready: turned upright, on white, at most `side` pixels.
 
-    The pixels are encoded anew, so camera data, places and comments in the file stay behind.
+    Gray values of 16 bits are scaled, colour profiles turned into sRGB. The pixels are encoded
+    anew, so camera data, places and comments in the file stay behind.
 
     Raises
     ------
     InputError
-        If the file is too large, no image (PNG, JPEG, WebP, GIF, BMP), or damaged.
+        If the file is too large, no image (PNG, JPEG, WebP, GIF, BMP), damaged, animated, wholly
+        transparent, or of values without a known range.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -87,8 +95,13 @@ def load_picture(path: Path, *, side: int = 512) -> Picture:
                         f"image {path.name} has {width} x {height} pixels; shrink it below "
                         f"{LARGEST_PIXELS} in all."
                     )
+                if kind in ("GIF", "PNG", "WEBP") and getattr(opened, "is_animated", False):
+                    raise InputError(
+                        f"image {path.name} is animated ({opened.n_frames} frames), and the page "
+                        "would show one of them; save that frame as a picture."
+                    )
                 opened.load()
-                upright = ImageOps.exif_transpose(opened).convert("RGBA")
+                upright = _eight_bits(ImageOps.exif_transpose(opened), path.name)
     except UnidentifiedImageError:
         raise InputError(
             f"FOLDER holds {path.name!r}, which is no PNG, JPEG, WebP, GIF or BMP image; move it."
@@ -101,11 +114,44 @@ def load_picture(path: Path, *, side: int = 512) -> Picture:
         raise InputError(
             f"image {path.name} is broken ({type(error).__name__}); mend it."
         ) from None
+    if upright.getchannel("A").getextrema() == (0, 0):
+        raise InputError(f"image {path.name} is wholly transparent; there is nothing to rate.")
     flat = Image.new("RGBA", upright.size, "white")
     flat.alpha_composite(upright)
     flat.thumbnail((side, side))
-    lossy = kind == "JPEG"
+    lossy = kind in ("JPEG", "MPO")
     return Picture(hashlib.sha256(raw).hexdigest(), _uri(flat.convert("RGB"), lossy=lossy))
+
+
+def _eight_bits(image: Any, name: str) -> Any:
+    """Return a picture of any mode as 8-bit RGBA in sRGB, shown as bright as it is."""
+    from PIL import Image, ImageCms
+
+    if image.mode.startswith("I;16"):  # Pillow would cut, not scale: everything above 255 is white
+        values = np.asarray(image)
+        gray = Image.fromarray((values / 257).round().astype(np.uint8))
+        made = gray.convert("RGBA")
+        clear = image.info.get("transparency")
+        if isinstance(clear, int):
+            made.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+        return made
+    if image.mode in ("F", "I"):
+        raise InputError(
+            f"image {name} holds {image.mode!r} values, whose range no file states; save it with 8 "
+            "or 16 bits."
+        )
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("CMYK", "L", "RGB"):
+        try:
+            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            image = ImageCms.profileToProfile(
+                image, own, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+        except (ImageCms.PyCMSError, OSError):
+            raise InputError(
+                f"image {name} has a colour profile that does not fit it; save it in sRGB."
+            ) from None
+    return image.convert("RGBA")
 
 
 def draw_check(label: str, number: int, *, side: int = 320) -> Picture:
