@@ -224,7 +224,7 @@ def read_study(path: str | Path) -> Study:
     try:
         images = tuple(Image(**one) for one in told.pop("images"))
         made = Study(images=images, groups=tuple(told.pop("groups")), **told)
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError, UnicodeError):
         raise InputError(f"study file {file.name} lacks or adds fields; restore it.") from None
     if made.id != named:
         raise InputError(f"study file {file.name} was changed after it was made; restore it.")

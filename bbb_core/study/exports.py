@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bbb_core.errors import InputError
+from bbb_core.io.files import shown
 from bbb_core.study.dealing import CODE, deal
 from bbb_core.study.design import Study
 from bbb_core.study.errors import Refused
@@ -172,7 +173,7 @@ def read_exports(paths: Iterable[str | Path], study: Study) -> Pile:
     kinds = {export.simulated for export in chosen}
     if len(kinds) == 2:
         raise InputError("EXPORT mixes simulated answers with people's; collect them apart.")
-    told = tuple(FileNote(path.name, notes.get(i, "used")) for i, path in enumerate(files))
+    told = tuple(FileNote(shown(path.name), notes.get(i, "used")) for i, path in enumerate(files))
     if not chosen:
         raise InputError(
             f"EXPORT: none of the {len(files)} files is of use ({_tally(told)}); name exports of "

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from bbb_core import checks as check
 from bbb_core import progress
 from bbb_core.errors import InputError
+from bbb_core.io.files import read_text
 from bbb_core.results.folders import deliver, require_new
 from bbb_core.rng import generator
 from bbb_core.study.design import ALL_IMAGES, Image, Study, repeats_for
@@ -162,29 +164,26 @@ def _table(name: str, path: Path | None, column: str, files: Sequence[str]) -> d
     if path is None:
         return {}
     try:
-        if path.stat().st_size > LARGEST_TABLE:
-            raise InputError(f"{name} {path.name} is larger than {LARGEST_TABLE} bytes; split it.")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, name=name, most=LARGEST_TABLE)
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
-    except OSError as error:
-        raise InputError(f"{name} {path.name} cannot be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise InputError(f"{name} {path.name} is no CSV in UTF-8; save it as such.") from None
+    except csv.Error:
+        raise InputError(f"{name} {path.name} is no CSV; save it as such.") from None
     if not rows or [cell.strip() for cell in rows[0]] != ["file", column]:
         raise InputError(f"{name} {path.name} must begin with the line 'file,{column}'.")
     if len(rows) == 1:
         raise InputError(f"{name} {path.name} names no image; add a line per image.")
     found: dict[str, str] = {}
-    known = set(files)
+    known = {unicodedata.normalize("NFC", file): file for file in files}
     for number, row in enumerate(rows[1:], start=2):
         cells = [cell.strip() for cell in row]
         if len(cells) != 2 or not all(cells):
             raise InputError(
                 f"{name} {path.name}, row {number}: write 'file,{column}', both filled."
             )
-        file, value = cells
-        if file not in known:
-            raise InputError(f"{name} {path.name}, row {number}: no image {file!r} in FOLDER.")
+        written, value = cells
+        file = known.get(unicodedata.normalize("NFC", written), "")
+        if not file:
+            raise InputError(f"{name} {path.name}, row {number}: no image {written!r} in FOLDER.")
         if file in found:
             raise InputError(f"{name} {path.name}, row {number}: {file!r} stands twice.")
         if len(value) > 300 or not value.isprintable():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,13 @@ def load_json(path: Path, *, largest: int) -> Any:
     Raises
     ------
     OSError
-        If the file cannot be read.
+        If the file cannot be read, or is a device or a pipe.
     ValueError
         If it is larger than `largest` bytes (`TooLarge`), no UTF-8, no JSON, nested too deeply,
         holds NaN or an infinity, or an object with one key twice.
     """
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for a writer
+        raise OSError(errno.EINVAL, "it is no regular file")
     with path.open("rb") as handle:
         raw = handle.read(largest + 1)
     if len(raw) > largest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import random
 
 import numpy as np
@@ -17,6 +18,7 @@ from bbb_core.errors import InputError
 from bbb_core.rng import generator
 from bbb_core.study import Rules, aggregate, alpha_interval, collect, collect_pile, read_exports
 from bbb_core.study.balance import balance_table, counts_by_prompt, posterior_range, unclear_bounds
+from bbb_core.study.collecting import tables
 from bbb_core.study.errors import REASONS, Refused
 from bbb_core.study.exports import LARGEST, parse_export
 from bbb_core.study.screening import participant_table, screen
@@ -327,6 +329,19 @@ def test_dawid_skene_against_another_implementation():
     found = aggregate(frame(rows), options=OPTIONS, iterations=4)
     np.testing.assert_allclose(found.posterior["woman"], dawid_skene(read, 4)[:, 1], atol=1e-6)
     assert found.errors.loc["r0", "right"] > found.errors.loc["r3", "right"]
+
+
+def test_file_names_and_kinds_that_cannot_be_read_are_set_aside(study, export, put, tmp_path):
+    good = put("a.json", export)
+    odd = os.fsencode(tmp_path / "in") + b"/\xff\x1b[2J.json"
+    with open(odd, "w") as file:
+        json.dump(export, file)
+    pipe = tmp_path / "in" / "pipe.json"
+    os.mkfifo(pipe)
+    found = read_exports([good, os.fsdecode(odd), pipe], study)
+    assert [note.status for note in found.files] == ["used", "same file again", "unreadable"]
+    assert all(note.file.isprintable() for note in found.files)
+    tables(collect([tmp_path / "in"], study))["simulated-files.csv"].encode()
 
 
 def test_alpha_against_the_formula():

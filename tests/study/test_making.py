@@ -6,7 +6,9 @@ import dataclasses
 import io
 import json
 import re
+import shutil
 import struct
+import unicodedata
 import zlib
 from pathlib import Path
 
@@ -250,6 +252,32 @@ def test_bad_metadata(pictures, tmp_path, text, words):
     path.write_text(text.format(sorted(p.name for p in pictures.iterdir())[0]))
     with pytest.raises(InputError, match=words):
         new_study(pictures, Settings(metadata=path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_metadata_in_the_encodings_of_spreadsheets(pictures, tmp_path, encoding):
+    names = sorted(p.name for p in pictures.iterdir())
+    path = tmp_path / "m.csv"
+    path.write_text(
+        "file,prompt\r\n" + "".join(f"{name},NA\r\n" for name in names), encoding=encoding
+    )
+    study, _ = new_study(pictures, Settings(metadata=path))
+    assert {image.prompt for image in study.images if image.role == "rated"} == {"NA"}
+    path.write_bytes(b"file,prompt\n" + f"{names[0]},médecin\n".encode("latin-1"))
+    with pytest.raises(InputError, match="no UTF-8 text"):
+        new_study(pictures, Settings(metadata=path))
+
+
+def test_metadata_name_files_in_either_form_of_accents(pictures, tmp_path):
+    folder = tmp_path / "accents"
+    shutil.copytree(pictures, folder)
+    first = sorted(folder.iterdir())[0]
+    first.rename(folder / unicodedata.normalize("NFD", "é.png"))
+    path = tmp_path / "m.csv"
+    names = [unicodedata.normalize("NFC", p.name) for p in folder.iterdir()]
+    path.write_text("file,prompt\n" + "".join(f"{name},doctor\n" for name in names))
+    study, _ = new_study(folder, Settings(metadata=path))
+    assert {image.prompt for image in study.images if image.role == "rated"} == {"doctor"}
 
 
 def test_changed_keys_are_noticed(folder, tmp_path):
