@@ -6,17 +6,23 @@ Serves the chapter "A diffusion model of emoji people".
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from bbb_core.diffusion.network import Denoiser, NetworkConfig, build_denoiser
 from bbb_core.errors import InputError
 from bbb_core.results.files import atomic_write, sha256, write_json
 
-__all__ = ["load_model", "load_state", "save_model", "save_state"]
+__all__ = ["load_model", "read_tensors", "require_shapes", "save_model"]
+
+MANIFEST_BYTES = 1 << 20
+"""Largest manifest that is read; one of this package holds less than a thousandth."""
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def save_model(
@@ -50,94 +56,93 @@ def save_model(
     write_json(Path(folder) / "manifest.json", manifest)
 
 
-def _network(said: dict[str, Any]) -> NetworkConfig:
-    lists = {k: tuple(v) for k, v in said.items() if isinstance(v, list)}
-    return NetworkConfig(**{**said, **lists})
-
-
 def load_model(folder: Path) -> Denoiser:
     """Load a model after comparing the file's hash with its manifest.
 
+    Nothing is allocated for a network before the stored tensors are known to have its names and
+    shapes, so a manifest cannot ask for more memory than its weights take on the disk.
+
     Raises
     ------
     InputError
-        When a file is missing or the weights are not those of the manifest.
+        When a file is missing or damaged, the manifest describes no network of this package, or
+        the weights are not those of the manifest: other bytes, names, shapes or kinds of numbers,
+        or a value that is not finite.
     """
-    from safetensors.torch import load_file
-
     weights, said = Path(folder) / "model.safetensors", Path(folder) / "manifest.json"
     for path in (weights, said):
         if not path.is_file():
-            raise InputError(f"folder has no {path.name}; train the model or restore the file.")
-    manifest = json.loads(said.read_text(encoding="utf-8"))
-    if sha256(weights) != manifest["sha256"]:
-        raise InputError("model.safetensors is not the file of its manifest; restore both.")
-    model = build_denoiser(_network(manifest["network"]))
-    model.load_state_dict({k: v.float() for k, v in load_file(weights).items()})
+            raise InputError(f"{folder} has no file {path.name}; train the model or restore it.")
+    manifest = _read_manifest(said)
+    try:
+        config = NetworkConfig.from_json(manifest.get("network"))
+    except InputError as error:
+        raise InputError(f"{said} describes no network: {error}") from None
+    if _sha256(weights) != manifest.get("sha256"):
+        raise InputError(f"{weights} is not the file of its manifest; restore both.")
+    tensors, _ = read_tensors(weights)
+    with torch.device("meta"):
+        shape = build_denoiser(config)
+    require_shapes(shape, tensors, weights)
+    model = build_denoiser(config)
+    model.load_state_dict({k: v.float() for k, v in tensors.items()})
     return model.eval()
 
 
-def _run_id(network: NetworkConfig, config: Any) -> dict[str, Any]:
-    return json.loads(json.dumps({"network": asdict(network), "training": asdict(config)}))
+def _sha256(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); restore it.") from None
 
 
-def save_state(
-    folder: Path,
-    model: Denoiser,
-    ema: Denoiser,
-    optimizer: torch.optim.Optimizer,
-    network: NetworkConfig,
-    config: Any,
-    losses: list[float],
-) -> None:
-    """Write the whole state of an unfinished run: one file, so it is never half new."""
-    from safetensors.torch import save_file
-
-    inner = getattr(optimizer, "optimizer", optimizer)
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
-    tensors |= {f"ema.{k}": v for k, v in ema.state_dict().items()}
-    for i, slot in inner.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(v) for k, v in slot.items()}
-    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
-    said = {"run": json.dumps(_run_id(network, config)), "losses": json.dumps(losses)}
-    with atomic_write(Path(folder) / "state.safetensors") as temporary:
-        save_file(tensors, temporary, metadata=said)
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as handle:
+            text = handle.read(MANIFEST_BYTES + 1)
+        if len(text) > MANIFEST_BYTES:
+            raise ValueError(f"longer than {MANIFEST_BYTES} bytes")
+        said = json.loads(text.decode("utf-8"))
+        if not isinstance(said, dict):
+            raise ValueError("no mapping")
+    except (OSError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{path} is no manifest ({reason}); restore the file.") from None
+    return said
 
 
-def load_state(
-    folder: Path,
-    model: Denoiser,
-    ema: Denoiser,
-    optimizer: torch.optim.Optimizer,
-    network: NetworkConfig,
-    config: Any,
-) -> list[float]:
-    """Restore a state where there is one, and return the losses so far (empty: a fresh start).
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a safetensors file.
 
     Raises
     ------
     InputError
-        When the state belongs to a run of another configuration.
+        When the file cannot be read, is no safetensors file, or is cut short.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    path = Path(folder) / "state.safetensors"
-    if not path.is_file():
-        return []
-    with safe_open(path, framework="pt") as stored:
-        said = stored.metadata()
-        if json.loads(said["run"]) != _run_id(network, config):
-            raise InputError(
-                "checkpoint holds the state of a run with other settings; choose another folder."
-            )
-        tensors = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118 (a file has no iterator)
-    for prefix, module in (("model.", model), ("ema.", ema)):
-        own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        module.load_state_dict(own)
-    state: dict[int, dict[str, torch.Tensor]] = {}
+    try:
+        with safe_open(path, framework="pt") as stored:
+            tensors = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118 (a file has no iterator)
+            return tensors, dict(stored.metadata() or {})
+    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{path} is no whole safetensors file ({reason}); restore it.") from None
+
+
+def require_shapes(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise unless `tensors` are finite real numbers with the names and shapes of the module's."""
+    wanted = module.state_dict()
+    for name in sorted(wanted.keys() ^ tensors.keys()):
+        problem = "lacks" if name in wanted else "holds, for another network,"
+        raise InputError(f"{path} {problem} the tensor {name!r}; restore the file.")
     for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, i, slot = name.split(".", 2)
-            state.setdefault(int(i), {})[slot] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return list(json.loads(said["losses"]))
+        if value.shape != wanted[name].shape:
+            raise InputError(
+                f"{path} has {name} of shape {list(value.shape)}, the network "
+                f"{list(wanted[name].shape)}; restore the file or its manifest."
+            )
+        if value.dtype not in FLOATS:
+            raise InputError(f"{path} has {name} of {value.dtype}; store real numbers.")
+        if not value.isfinite().all():
+            raise InputError(f"{path} has a value in {name} that is not finite; restore the file.")

@@ -5,8 +5,8 @@ Serves the chapter "A diffusion model of emoji people".
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +19,9 @@ __all__ = ["Conditioning", "Denoiser", "NetworkConfig", "build_denoiser"]
 
 Conditioning = Literal["pooled", "tokens"]
 """One vector per prompt, added to the time embedding; or one per token, by cross-attention."""
+LARGEST_SIDE = 1 << 14
+LARGEST = {"levels": 16, "layers": 64, "image_channels": 64, "block": 64}
+"""Bounds of a network's numbers; larger ones are a slip of the pen or a hostile file."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,13 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         for name in ("embedding_dim", "resolution", "image_channels", "block", "layers", "groups"):
-            checks.integer(name, getattr(self, name), low=1)
+            high = LARGEST.get(name, LARGEST_SIDE)
+            checks.integer(name, getattr(self, name), low=1, high=high)
         checks.choice("conditioning", self.conditioning, ["pooled", "tokens"])
+        for width in self.channels:
+            checks.integer("channels", width, low=1, high=LARGEST_SIDE)
+        for level in self.attention_levels:
+            checks.integer("attention_levels", level, low=0, high=len(self.channels) - 1)
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "attention_levels", tuple(self.attention_levels))
         side = self.block * 2 ** (len(self.channels) - 1)
@@ -68,6 +76,32 @@ class NetworkConfig:
             raise InputError(f"resolution is {self.resolution}; make it a multiple of {side}.")
         if any(width % self.groups for width in self.channels):
             raise InputError(f"channels is {self.channels}; use multiples of {self.groups}.")
+
+    @classmethod
+    def from_json(cls, said: Any) -> NetworkConfig:
+        """Return the configuration that `dataclasses.asdict` wrote and JSON brought back.
+
+        Raises
+        ------
+        InputError
+            When it is no mapping, a name is unknown, or a value has another type or range.
+        """
+        known = [f.name for f in fields(cls)]
+        if not isinstance(said, dict) or "embedding_dim" not in said or not said.keys() <= {*known}:
+            raise InputError(
+                f"a network has embedding_dim and, of the rest, {', '.join(known[1:])}."
+            )
+        values: dict[str, Any] = {}
+        for name, value in said.items():
+            if name == "conditioning":
+                values[name] = checks.choice(name, value, ["pooled", "tokens"])
+            elif name not in ("channels", "attention_levels"):
+                values[name] = checks.integer(name, value)
+            elif isinstance(value, list) and len(value) <= LARGEST["levels"]:
+                values[name] = tuple(checks.integer(name, number) for number in value)
+            else:
+                raise InputError(f"{name} is {str(value)[:40]!r}; pass a short list of numbers.")
+        return cls(**values)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -168,7 +202,7 @@ class Denoiser(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "n channels h w"],
-        timestep: Int[Tensor, "n"],
+        timestep: Int[Tensor, "n"] | Float[Tensor, "n"],
         condition: Float[Tensor, "n *tokens d"],
     ) -> Float[Tensor, "n channels h w"]:
         """Return the predicted v, float32, of noised images at training timesteps."""

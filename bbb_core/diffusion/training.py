@@ -224,13 +224,15 @@ def train(
         Called as ``augmentation(images, generator=...)``, for instance `data.emoji.augment`.
     checkpoint
         Folder for the state of an unfinished run. Where it holds a state of the same run, training
-        goes on from there and ends with the same weights as an uninterrupted run.
+        goes on from there and ends with the same weights and snapshots as an uninterrupted run.
+        It is the same run if every input is, by content: data, network, configuration, start
+        weights and augmentation (`bbb_core.diffusion.state.run_identity`).
     checkpoint_every
-        Steps between two states.
+        Steps between two states, at least 1.
     stop_after
         Stop (with a state written) after so many steps in this call; for tests and short leases.
     snapshots
-        Steps after which the averaged weights are kept as well.
+        Steps, from 1 to ``config.steps``, after which the averaged weights are kept as well.
     device
         See `bbb_core.device.pick`. Several processes (``accelerate launch``) share each batch.
 
@@ -238,11 +240,28 @@ def train(
     -------
     TrainingRun
         Its `model` is the average, in evaluation mode.
+
+    Raises
+    ------
+    InputError
+        When the checkpoint is damaged, belongs to a run on other inputs, or is past a snapshot
+        that it does not hold; when `start` is another network, or a number is out of range.
     """
     from accelerate import Accelerator
 
-    from bbb_core.diffusion import checkpoint as files
+    from bbb_core.diffusion.state import TrainingState, run_identity
 
+    checks.integer("checkpoint_every", checkpoint_every, low=1)
+    for step in snapshots:
+        checks.integer("snapshots", step, low=1, high=config.steps)
+    if stop_after is not None:
+        checks.integer("stop_after", stop_after, low=0)
+    if start is not None and start.config != network:
+        raise InputError("start has another shape than network; pass network=start.config.")
+    stored = None
+    if checkpoint is not None:
+        known = run_identity(data, network, config, start=start, augmentation=augmentation)
+        stored = TrainingState(checkpoint, known)
     accelerator = Accelerator(cpu=device == "cpu")
     model = build_denoiser(network, seed=config.seed)
     if start is None:
@@ -262,8 +281,14 @@ def train(
     )
     losses: list[float] = []
     kept: dict[int, dict[str, Tensor]] = {}
-    if checkpoint is not None:
-        losses = files.load_state(checkpoint, model, ema, optimizer, network, config)
+    if stored is not None:
+        losses, kept = stored.load(model, ema, optimizer)
+        lost = [step for step in snapshots if step <= len(losses) and step not in kept]
+        if lost:
+            raise InputError(
+                f"snapshots asks for step {lost[0]}, which the state in {checkpoint} has passed "
+                "without keeping it; choose another folder."
+            )
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     mine = slice(accelerator.process_index, None, accelerator.num_processes)
     half = config.precision == "bfloat16"
@@ -293,7 +318,8 @@ def train(
         if done in snapshots:
             kept[done] = {k: v.detach().cpu().clone() for k, v in ema.state_dict().items()}
         due = done == end or done % checkpoint_every == 0
-        if checkpoint is not None and due and accelerator.is_main_process:
-            files.save_state(checkpoint, model, ema, optimizer, network, config, losses)
+        if stored is not None and due and accelerator.is_main_process:
+            stored.save(model, ema, optimizer, losses, kept)
     seconds = time.perf_counter() - began
-    return TrainingRun(ema.eval(), config, tuple(losses), seconds, kept)
+    asked = {step: kept[step] for step in sorted(set(snapshots)) if step in kept}
+    return TrainingRun(ema.eval(), config, tuple(losses), seconds, asked)

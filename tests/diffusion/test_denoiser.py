@@ -98,14 +98,6 @@ def test_an_interrupted_run_ends_like_a_whole_one(tmp_path, precision):
     assert torch.equal(weights(rest.model), weights(whole.model))
 
 
-def test_a_state_of_another_run_is_refused(tmp_path):
-    config = TrainingConfig(steps=2, batch=4)
-    train(data(), NETWORK, config, device="cpu", checkpoint=tmp_path)
-    other = TrainingConfig(steps=3, batch=4)
-    with pytest.raises(InputError, match="other settings"):
-        train(data(), NETWORK, other, device="cpu", checkpoint=tmp_path)
-
-
 def test_training_learns():
     config = TrainingConfig(steps=150, batch=16, warmup=5, learning_rate=5e-3, precision="float32")
     run = train(data(), NETWORK, config, device="cpu")
