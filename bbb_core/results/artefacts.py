@@ -145,7 +145,8 @@ def artefact(
     Parameters
     ----------
     name
-        Letters, digits, ``-`` and ``_``; begins the folder's name.
+        Begins the folder's name, with ``-`` for what a file name had better not hold, so that an
+        encoder such as ``table:mine.npz`` may be part of it.
     function
         A function at the top of a module; returns ``{name: result}`` where a result is a NumPy
         array, a tensor, a pandas table or plain data (numbers, text, lists, mappings). Results
@@ -169,13 +170,14 @@ def artefact(
     Examples
     --------
     >>> from bbb_core.stats.multiplicity import holm
-    >>> artefact("no/slash", holm, parameters={})
+    >>> artefact("...", holm, parameters={})
     Traceback (most recent call last):
         ...
-    bbb_core.errors.InputError: name is 'no/slash'; use letters, digits, - and _ only.
+    bbb_core.errors.InputError: name is '...'; use letters and digits.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}", name):
-        raise InputError(f"name is {name!r}; use letters, digits, - and _ only.")
+    word = re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")[:80]
+    if not word:
+        raise InputError(f"name is {name!r}; use letters and digits.")
     code = code_hash(function)
     head: dict[str, Any] = {
         "name": name,
@@ -186,7 +188,7 @@ def artefact(
     }
     key = digest(head)  # where the function lies is noted, but no part of the key
     head |= {"function": f"{function.__module__}:{function.__qualname__}", "key": key}
-    label = f"{name}-{key[:16]}"
+    label = f"{word}-{key[:16]}"
     _log(label)
     final, committed = cache_dir() / "artefacts" / label, committed_dir() / label
     again = os.environ.get("BBB_RECOMPUTE") == "1"

@@ -129,6 +129,15 @@ def test_a_manifest_cannot_point_outside_its_folder(tmp_path):
     assert results.artefact("out", make, parameters={"n": 2}).source == "computed"
 
 
+def test_a_name_may_hold_the_spec_of_an_encoder(tmp_path):
+    specs = ["table:../mine/a.npz", "table:../mine:a.npz", "open_clip:ViT-B-32/openai"]
+    made = [results.artefact(f"chain {spec}", make, parameters={"n": 1}) for spec in specs]
+    names = sorted(p.name for p in (files.cache_dir() / "artefacts").iterdir() if p.name[0] != ".")
+    assert names == sorted(f"{word}-{one.key[:16]}" for word, one in zip(
+        ["chain-table-mine-a-npz", "chain-table-mine-a-npz", "chain-open_clip-ViT-B-32-openai"],
+        made, strict=True))  # fmt: skip
+
+
 def test_an_interrupted_run_leaves_nothing():
     with pytest.raises(KeyboardInterrupt):
         results.artefact("cut", fails, parameters={})
@@ -185,7 +194,7 @@ def test_two_processes_compute_once(tmp_path):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: results.artefact("../x", make, parameters={}), "name is '../x'"),
+        (lambda: results.artefact("../.", make, parameters={}), "name is '../.'"),
         (lambda: results.artefact("x", dict, parameters={}), "top of a module"),
         (lambda: results.artefact("x", len, parameters={}), "top of a module"),
         (lambda: results.artefact("x", make, parameters={"n": object()}), "is a object"),
