@@ -1,0 +1,159 @@
+"""A table in a file: what is known before its rows are read, and what was read."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bbb_core import checks
+from bbb_core.errors import InputError
+from bbb_core.io.columns import Counts, Labels, Numbers, clean, lookalikes
+from bbb_core.io.files import shown
+from bbb_core.io.notation import NOTATIONS, Notation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MOST_CELLS", "Column", "Table", "TableFile"]
+
+MOST_CELLS = 20_000_000
+"""Cells of the columns that are read."""
+
+Column = Labels | Numbers
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns that were read from a file.
+
+    Parameters
+    ----------
+    labels : mapping of str to pandas.Categorical
+        Text as written; missing (code -1) only where the cell is empty.
+    numbers : mapping of str to numpy.ndarray
+        float64, NaN where the cell is empty.
+    counts : mapping of str to numpy.ndarray
+        int64, none missing.
+    places : sequence of int
+        For each row its line in a CSV file, or its number from 1 in a parquet file.
+    where : str
+        What a place is called, up to its number: ``"FILE scores.csv, line"``.
+    """
+
+    labels: Mapping[str, pd.Categorical]
+    numbers: Mapping[str, np.ndarray]
+    counts: Mapping[str, np.ndarray]
+    places: Sequence[int]
+    where: str
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def place(self, row: int) -> str:
+        """Return how a message names a row, counted from 0."""
+        return f"{self.where} {self.places[row]}"
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """How many cells of each column of labels or numbers are empty."""
+        lost = {name: int((column.codes < 0).sum()) for name, column in self.labels.items()}
+        return lost | {name: int(np.isnan(x).sum()) for name, x in self.numbers.items()}
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about labels that look alike but are kept apart."""
+        return [
+            f"{name}: {first!r} and {second!r} are written differently, so they are two labels"
+            for name, column in self.labels.items()
+            for first, second in lookalikes(list(column.categories))
+        ]
+
+
+class TableFile(ABC):
+    """A table whose columns are known and whose rows are still to be read.
+
+    Parameters
+    ----------
+    path, name
+        The file, and the option that names it.
+    columns : tuple of str
+        The header, blanks around the names aside.
+    notation : str
+        How the numbers are written, a key of `notation.NOTATIONS`.
+    """
+
+    unit: str
+    """What a place of a row is called."""
+
+    def __init__(self, path: Path, *, name: str, columns: Iterable[str], notation: str) -> None:
+        self.title = f"{name} {shown(path)}"
+        self.path, self.name = path, name
+        self.columns = tuple(map(clean, columns))
+        self._notation = Notation(checks.choice("notation", notation, NOTATIONS))
+
+    def read(
+        self,
+        *,
+        labels: Sequence[str] = (),
+        numbers: Sequence[str] = (),
+        counts: Sequence[str] = (),
+    ) -> Table:
+        """Read some columns as labels, numbers or counts; the others are left alone.
+
+        Raises
+        ------
+        InputError
+            If a column is missing or stands twice, a cell cannot be read as asked, the file is
+            damaged, or there are more than `MOST_CELLS` cells; the message names the place.
+        """
+        self.need([*labels, *numbers, *counts])
+        read: dict[str, dict[str, Column]] = {
+            "labels": {name: Labels() for name in labels},
+            "numbers": {name: Numbers(self._notation) for name in numbers},
+            "counts": {name: Counts(self._notation) for name in counts},
+        }
+        places = self._fill([pair for columns in read.values() for pair in columns.items()])
+        made = {
+            role: {name: column.values() for name, column in columns.items()}
+            for role, columns in read.items()
+        }
+        return Table(**made, places=places, where=f"{self.title}, {self.unit}")
+
+    def need(self, names: Iterable[str]) -> None:
+        """Refuse the file unless each of the columns stands in it exactly once.
+
+        Raises
+        ------
+        InputError
+            The message names the columns that there are.
+        """
+        for name in map(clean, names):
+            if self.columns.count(name) > 1:
+                raise InputError(f"{self.title} has two columns {name!r}; rename one.")
+            if name not in self.columns:
+                near = difflib.get_close_matches(
+                    name.casefold(), [column.casefold() for column in self.columns], n=1
+                )
+                hint = next((c for c in self.columns if [c.casefold()] == near), None)
+                known = ", ".join(map(repr, self.columns[:12])) or "none"
+                raise InputError(
+                    f"{self.title} has no column {name!r}"
+                    + (f" (did you mean {hint!r}?)" if hint else "")
+                    + f"; it has {known}{', ...' if len(self.columns) > 12 else ''}."
+                )
+
+    @abstractmethod
+    def _fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
+        """Read the rows into the columns, and return the place of each."""
+
+    def _few(self, rows: int, columns: int) -> None:
+        if rows * columns > MOST_CELLS:
+            raise InputError(
+                f"{self.title} has more than {MOST_CELLS} cells in {columns} columns; split it."
+            )
