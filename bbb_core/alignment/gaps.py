@@ -83,7 +83,8 @@ def group_gaps(
     >>> float(found.gap("a", "b")["gap"])
     1.0
     """
-    x = np.asarray(checks.vector("scores", _plain(scores), minimum=4), dtype=np.float64)
+    given = checks.vector("scores", _plain(scores), minimum=4)
+    x, error = np.asarray(given, dtype=np.float64), tests.rounding_error(given)
     checks.choice("unit", unit, ("within-sd", "given", "rank"))
     level = checks.confidence_level(confidence)
     n_resamples = checks.integer("n_resamples", n_resamples, low=100)
@@ -91,7 +92,7 @@ def group_gaps(
     table = group_table(groups, len(x), order=order)
     strata, k = _strata(within, len(x))
     if unit == "rank":
-        x = _ranks(x, strata, k)
+        x, error = _ranks(x, strata, k), tests.rounding_error(1.0)
     centre = np.bincount(strata, x, k) / np.bincount(strata, minlength=k)
     x = x - centre[strata]
     freedom = len(x) - k
@@ -113,7 +114,7 @@ def group_gaps(
     first, second = np.array(pairs).T
     if within is not None:
         gaps, draws, p = _by_strata(
-            count, total, within_square, strata, first, second, n_resamples, stream
+            count, total, within_square, error, strata, first, second, n_resamples, stream
         )
     else:
         gaps, draws, p = _by_rows(count, total, squares, scale, first, second, n_resamples, stream)
@@ -187,8 +188,9 @@ def _pairs(table: GroupTable, count: np.ndarray, support: int) -> list[tuple[int
 
 
 def _by_strata(
-    count: np.ndarray, total: np.ndarray, square: np.ndarray | None, strata: np.ndarray,
-    first: np.ndarray, second: np.ndarray, n_resamples: int, stream: np.random.Generator,
+    count: np.ndarray, total: np.ndarray, square: np.ndarray | None, error: float,
+    strata: np.ndarray, first: np.ndarray, second: np.ndarray, n_resamples: int,
+    stream: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Return gaps, bootstrap gaps [draws, pairs] and sign-flip p-values."""
     k = len(count)
@@ -206,7 +208,7 @@ def _by_strata(
         return value / np.sqrt((w @ square) / (w @ (size - 1)))[:, None]
 
     p = [
-        tests.sign_flip_test(difference[used[:, j] > 0, j], rng=stream).p_value
+        tests.sign_flip_test(difference[used[:, j] > 0, j], rng=stream, resolution=error).p_value
         for j in range(len(first))
     ]
     return gap(np.ones((1, k)))[0], gap(weights), np.array(p)

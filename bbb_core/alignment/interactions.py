@@ -82,6 +82,7 @@ def gap_interactions(
         if len(found) < 2 or (codes[name] < 0).any():
             raise InputError(f"{name} has one label or missing ones; pass two or more, all known.")
     mean, spread = _cell_means(x, codes, names)
+    error = 4 * tests.rounding_error(scores) / spread  # of a difference of differences of means
     stream = rng.generator(seed, "gap interactions")
     rows = []
     for a, b in combinations(range(len(names["first"])), 2):
@@ -95,7 +96,7 @@ def gap_interactions(
             made = tests.bootstrap(
                 np.mean, own, n_resamples=n_resamples, confidence=level, rng=stream
             )
-            p = tests.sign_flip_test(own, rng=stream).p_value
+            p = tests.sign_flip_test(own, rng=stream, resolution=error).p_value
             pair = (names["first"][a], names["first"][b], names["second"][t])
             rows.append((*pair, made.value, made.low, made.high, p, len(own)))
     if not rows:

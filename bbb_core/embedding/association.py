@@ -13,6 +13,7 @@ from bbb_core import checks
 from bbb_core.errors import InputError
 from bbb_core.stats import permutation_test
 from bbb_core.stats.permutation import Alternative
+from bbb_core.stats.rounding import rounding_error
 
 __all__ = ["AssociationTest", "association_test"]
 
@@ -78,7 +79,7 @@ def association_test(
     ------
     InputError
         When rows are not unit, dimensions differ, a set is too small, all associations are equal
-        (an effect of 0/0), or Monte Carlo is needed without `rng`.
+        up to rounding (an effect of 0/0), or Monte Carlo is needed without `rng`.
 
     Notes
     -----
@@ -115,12 +116,23 @@ def association_test(
         first = to_a.mean(1) - to_b.mean(1)
         to_y = rows["targets_y"]
         second = (to_y @ rows["attributes_a"].T).mean(1) - (to_y @ rows["attributes_b"].T).mean(1)
-    return _compare(first, second, alternative, n_permutations, rng)
+    return _compare(first, second, _resolution(sets), alternative, n_permutations, rng)
+
+
+def _resolution(sets: dict[str, Tensor]) -> float:
+    """Return the error of an association: what the precision of the rows leaves of two cosines.
+
+    Their type tells it, and so do norms that miss 1, where rows were rounded before they came.
+    """
+    eps = max(torch.finfo(x.dtype).eps for x in sets.values())
+    norm = max(float((x.to(torch.float64).norm(dim=1) - 1).abs().max()) for x in sets.values())
+    return 2 * max(rounding_error([1.0]), 4 * eps, 4 * norm)
 
 
 def _compare(
     first: Tensor,
     second: Tensor,
+    resolution: float,
     alternative: Alternative,
     n_permutations: int,
     rng: np.random.Generator | None,
@@ -129,11 +141,11 @@ def _compare(
     if len(both) < 3:
         raise InputError("the sets hold one word each; pass at least three words to compare.")
     spread = float(both.std())
-    if spread < 1e-12:
+    if spread <= resolution:
         raise InputError("all associations are equal, so an effect size is 0/0; use other words.")
     test = permutation_test(
         first.numpy(), second.numpy(), alternative=alternative, n_permutations=n_permutations,
-        rng=rng,
+        rng=rng, resolution=resolution,
     )  # fmt: skip
     return AssociationTest(
         statistic=test.statistic,

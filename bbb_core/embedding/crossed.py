@@ -109,6 +109,7 @@ def measure_gaps(
         embedded[[row[family.groups["first"]] for family in made]],
         embedded[[row[family.groups["second"]] for family in made]],
     )
+    gaps = torch.where(gaps.abs() <= 4 * torch.finfo(torch.float32).eps, 0.0, gaps)  # rounding
     cells = gaps.reshape(len(templates), len(pairs), len(nouns)).permute(2, 0, 1)
     return GapTable(
         nouns=tuple(nouns),

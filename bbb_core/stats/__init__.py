@@ -8,6 +8,7 @@ from bbb_core.stats.means import crossed_mean_interval, mean_interval
 from bbb_core.stats.multiplicity import benjamini_hochberg, holm
 from bbb_core.stats.permutation import PermutationTest, permutation_test, sign_flip_test
 from bbb_core.stats.resampling import Estimate, bootstrap, crossed_bootstrap
+from bbb_core.stats.rounding import rounding_error
 
 __all__ = [
     "Estimate",
@@ -23,6 +24,7 @@ __all__ = [
     "mean_interval",
     "multinomial_intervals",
     "permutation_test",
+    "rounding_error",
     "sign_flip_test",
     "tv_interval",
 ]

@@ -12,6 +12,7 @@ from bbb_core import checks
 from bbb_core.errors import InputError
 from bbb_core.stats.permutation import Alternative, PermutationTest, _draws, _region
 from bbb_core.stats.resampling import Estimate, bootstrap
+from bbb_core.stats.rounding import rounding_error, snapped
 
 __all__ = ["correlation", "correlation_test"]
 
@@ -21,8 +22,8 @@ ENUMERATED = 8
 
 
 def _pearson(x: np.ndarray, y: np.ndarray, axis: int) -> Any:
-    x = x - x.mean(axis=axis, keepdims=True)
-    y = y - y.mean(axis=axis, keepdims=True)
+    x, y = (v - v.take([0], axis=axis) for v in (x, y))  # what is constant becomes exactly zero
+    x, y = (v - v.mean(axis=axis, keepdims=True) for v in (x, y))
     top = (x * y).sum(axis=axis)
     bottom = np.sqrt((x**2).sum(axis=axis) * (y**2).sum(axis=axis))
     return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0).clip(-1, 1)
@@ -34,13 +35,16 @@ def _spearman(x: np.ndarray, y: np.ndarray, axis: int) -> Any:
 
 def _pairs(x: Any, y: Any, method: str) -> tuple[np.ndarray, np.ndarray]:
     checks.choice("method", method, ("pearson", "spearman"))
-    a = np.asarray(checks.vector("x", x, minimum=4), dtype=np.float64)
-    b = np.asarray(checks.vector("y", y, minimum=4), dtype=np.float64)
-    checks.same_shape(x=a, y=b)
-    for name, values in (("x", a), ("y", b)):
-        if (values == values[0]).all():
-            raise InputError(f"{name} is constant at {values[0]:g}; a correlation needs variation.")
-    return a, b
+    """Return both sides in float64, equal where they differ by rounding alone."""
+    given = {name: checks.vector(name, v, minimum=4) for name, v in (("x", x), ("y", y))}
+    checks.same_shape(**given)
+    sides = []
+    for name, values in given.items():
+        side = snapped(np.asarray(values, dtype=np.float64), rounding_error(values))
+        if (side == side[0]).all():
+            raise InputError(f"{name} is constant at {side[0]:g}; a correlation needs variation.")
+        sides.append(side)
+    return sides[0], sides[1]
 
 
 def correlation(

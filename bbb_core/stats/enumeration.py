@@ -7,25 +7,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["HALF_SUMS", "count_signs", "count_splits", "sign_work", "split_work", "tolerance"]
+__all__ = ["HALF_SUMS", "count_signs", "count_splits", "sign_work", "split_work"]
 
 HALF_SUMS = 2**22
 """Largest number of subset sums that one half may hold (memory below about 100 MB)."""
-TIE = 1e-12
-"""Sums closer than this share of the sum of absolute deviations count as equal."""
-
-
-def tolerance(values: np.ndarray) -> float:
-    """Return the width within which two sums count as equal: zero for integer arrays.
-
-    For floats it is the larger of `TIE` times the summed absolute deviations from the median and
-    four times the worst rounding error of such a sum. Ties count as "at least as extreme".
-    """
-    if values.dtype.kind == "i":
-        return 0.0
-    spread = np.abs(values - np.median(values)).sum()
-    rounding = 4 * len(values) * np.finfo(np.float64).eps * np.abs(values).max()
-    return float(max(TIE * spread, rounding))
 
 
 def _sums_by_size(values: np.ndarray, size: int) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ import numpy as np
 from bbb_core import checks
 from bbb_core.errors import InputError
 from bbb_core.stats import enumeration
+from bbb_core.stats.rounding import rounding_error
 
 __all__ = ["PermutationTest", "permutation_test", "sign_flip_test"]
 
@@ -38,6 +39,12 @@ class PermutationTest:
 def _integral(values: np.ndarray, scale: int) -> bool:
     """Return whether `values` are whole and `scale` times their sums stay exact."""
     return bool((values == np.floor(values)).all() and np.abs(values).sum() * scale < 2**52)
+
+
+def _resolution(given: float | int | None, *values: Any) -> float:
+    if given is None:
+        return rounding_error(*values)
+    return checks.number("resolution", given, low=0)
 
 
 def _region(observed: Any, width: Any, alternative: str) -> tuple[Any, Any]:
@@ -84,6 +91,7 @@ def permutation_test(
     rng: np.random.Generator | None = None,
     statistic: Callable[[np.ndarray, np.ndarray], float] | None = None,
     method: Method = "auto",
+    resolution: float | int | None = None,
 ) -> PermutationTest:
     r"""Test whether the labels of two samples are exchangeable.
 
@@ -107,11 +115,11 @@ def permutation_test(
         ``statistic(x, y) -> float``; default: the difference of means.
     method
         ``auto`` enumerates where it can, ``exact`` raises where it cannot.
-
-    Notes
-    -----
-    Ties count as extreme. Whole numbers are compared exactly; other sums count as equal when they
-    differ by less than 1e-12 of the summed absolute deviations (see `enumeration.tolerance`).
+    resolution
+        Error of each value; statistics that such errors can explain count as equal, and ties count
+        as extreme. Default: `rounding.rounding_error` of the values. Pass that of the numbers they
+        were computed from where these are larger (cosines of unit vectors: of 1). Whole numbers
+        are compared exactly.
 
     Raises
     ------
@@ -129,8 +137,8 @@ def permutation_test(
     0.05
     """
     draws = _options(alternative, method, n_permutations)
-    x = np.asarray(checks.vector("x", x), dtype=np.float64)
-    y = np.asarray(checks.vector("y", y), dtype=np.float64)
+    error = _resolution(resolution, checks.vector("x", x), checks.vector("y", y))
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     n, total = len(x), len(x) + len(y)
     if total < 3:
         raise InputError("x and y hold one value each; pass at least three values together.")
@@ -138,15 +146,14 @@ def permutation_test(
     if statistic is not None:
         limit = draws
         exact = _is_exact(method, splits, limit, f"{splits} splits")
-        return _general(pooled, n, alternative, draws, rng, statistic, exact)
+        return _general(pooled, n, alternative, draws, rng, statistic, exact, error)
     work = enumeration.split_work(total, n)
     exact = _is_exact(method, work, enumeration.HALF_SUMS, f"{splits} splits")
-    width = enumeration.tolerance(pooled)
-    if _integral(pooled, 4 * total):  # centred sums in whole numbers
+    if resolution is None and _integral(pooled, 4 * total):  # centred sums in whole numbers
         whole = pooled.astype(np.int64)
-        values, width = whole * total - whole.sum(), 0
+        values, width = whole * total - whole.sum(), 0.0
     else:
-        values = pooled - pooled.mean()
+        values, width = pooled - pooled.mean(), 2 * min(n, total - n) * error
     low, high = _region(values[:n].sum(), width, alternative)
     difference = float(x.mean() - y.mean())
     if alternative == "two-sided" and low >= high:  # no difference: every split is as extreme
@@ -177,6 +184,7 @@ def _general(
     rng: np.random.Generator | None,
     statistic: Callable[[np.ndarray, np.ndarray], float],
     exact: bool,
+    error: float,
 ) -> PermutationTest:
     """Permutation test of any statistic, one call per split."""
     total = len(pooled)
@@ -187,7 +195,7 @@ def _general(
         return float(checks.finite("statistic", statistic(pooled[inside], pooled[~inside])))
 
     observed = value(np.arange(n))
-    low, high = _region(observed, 1e-10 * abs(observed), alternative)
+    low, high = _region(observed, max(1e-10 * abs(observed), 2 * error), alternative)
     if exact:
         values = np.array([value(np.array(c)) for c in combinations(range(total), n)])
         extreme = np.zeros(len(values), bool)
@@ -209,6 +217,7 @@ def sign_flip_test(
     n_permutations: int = 9999,
     rng: np.random.Generator | None = None,
     method: Method = "auto",
+    resolution: float | int | None = None,
 ) -> PermutationTest:
     r"""Test whether paired differences are symmetric about zero.
 
@@ -222,14 +231,14 @@ def sign_flip_test(
     0.0625
     """
     draws = _options(alternative, method, n_permutations)
-    d = np.asarray(checks.vector("differences", differences, minimum=2), dtype=np.float64)
-    n = len(d)
+    error = _resolution(resolution, checks.vector("differences", differences, minimum=2))
+    d = np.asarray(differences, dtype=np.float64)
+    d, n = np.where(np.abs(d) <= error, 0.0, d), len(d)
     work = enumeration.sign_work(n)
     exact = _is_exact(method, work, enumeration.HALF_SUMS, f"2^{n} signings")
-    rounding = 4 * n * np.finfo(np.float64).eps * np.abs(d).sum()
-    width: Any = max(enumeration.TIE * np.abs(d).sum(), rounding)
-    if _integral(d, 4):
-        d, width = d.astype(np.int64), 0
+    width = 2 * int(np.count_nonzero(d)) * error
+    if resolution is None and _integral(d, 4):
+        d, width = d.astype(np.int64), 0.0
     low, high = _region(d.sum(), width, alternative)
     mean = float(d.mean())
     if alternative == "two-sided" and low >= high:
