@@ -50,6 +50,9 @@ audit.add_command(model)
 @click.option("--out", metavar="DIR", help="Write report.txt, gaps.csv, audit.json, manifest.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option("--list-prompts", is_flag=True, help="Only print the prompts, to embed elsewhere.")
+@click.option(
+    "--self-check", is_flag=True, help="Only compare a CLIP model with numbers recorded from it."
+)
 def embeddings(**options: Any) -> None:
     """Measure how much nearer occupations lie to one group's prompts than to another's.
 
@@ -59,6 +62,9 @@ def embeddings(**options: Any) -> None:
     """
     if options["encoder"] is None:
         raise InputError("--encoder is missing; pass minilm, e5, glove, open_clip:... or table:...")
+    if options["self_check"]:
+        _self_check(options["encoder"], options["device"])
+        return
     out = require_new(options["out"])
     groups = _groups(options["groups"])
     level = "word" if options["encoder"] == "glove" else "sentence"
@@ -82,6 +88,19 @@ def embeddings(**options: Any) -> None:
             settings=found.summary | {"contrasts": list(found.summary["contrasts"])},
         )
     click.echo(as_json if options["as_json"] else text)
+
+
+def _self_check(spec: str, device: str) -> None:
+    from bbb_core.embedding.clip_check import self_check
+    from bbb_core.embedding.load import load_encoder
+
+    found = self_check(load_encoder(spec, device=device))
+    if not found.passed:
+        raise InputError(
+            f"{found}: the file holds other weights than the recorded ones, or they were trained "
+            "with the other activation (open_clip:MODEL-quickgelu/... or open_clip:MODEL-gelu/...)."
+        )
+    click.echo(str(found))
 
 
 def _groups(given: tuple[str, ...]) -> dict[str, str]:

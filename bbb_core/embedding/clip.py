@@ -2,66 +2,81 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-import socket
-from dataclasses import dataclass
+import math
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bbb_core import checks
 from bbb_core import device as devices
+from bbb_core.embedding.clip_folder import CONFIG, Folder, FolderTokenizer, read_folder
+from bbb_core.embedding.clip_weights import (
+    WEIGHTS,
+    Build,
+    known_file,
+    of_file,
+    published,
+    split_model,
+)
 from bbb_core.embedding.encoder import BatchedEncoder, unit
 from bbb_core.embedding.minilm import file_sha256
 from bbb_core.errors import InputError
+from bbb_core.io.files import regular_file
 from bbb_core.progress import bar
 
-__all__ = ["PINNED", "OpenCLIP", "Pin", "load_open_clip"]
+__all__ = ["OpenCLIP", "load_open_clip"]
 
-_WEIGHTS = "open_clip_model.safetensors"
-_CONFIG = "open_clip_config.json"
 _PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl"}
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pin:
-    """Published weights that cannot change under a run: repository, commit and file hash."""
-
-    repository: str
-    revision: str
-    sha256: str
-
-
-#: Weights whose commit and hash are known. Other tags need ``@COMMIT`` in the spec.
-PINNED: dict[tuple[str, str], Pin] = {
-    ("ViT-B-32", "openai"): Pin(
-        repository="timm/vit_base_patch32_clip_224.openai",
-        revision="a6f597a30f7b82c51704746581f9a4e41421e878",
-        sha256="e6d1bd7789aa45192b3bf90570a789b478bae1b74ebcce7eddd908e83a2b7c31",
-    ),
-    ("ViT-B-32", "laion2b_s34b_b79k"): Pin(
-        repository="laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
-        revision="1a25a446712ba5ee05982a381eed697ef9b435cf",
-        sha256="ac4f8c4b88af6d963118cbf40ad93176d092abbedfcb752601ae1866352656e6",
-    ),
-}
+_LARGEST = 2**37  # bytes of a file of weights
+_DAMAGE = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError,
+    RuntimeError, SafetensorError, TypeError, ValueError,
+)  # fmt: skip
 
 
 class OpenCLIP(BatchedEncoder):
-    """The text and image towers of a CLIP model (`radford2021`, `ilharco2021`)."""
+    """The text and image towers of a CLIP model (`radford2021`, `ilharco2021`).
 
-    def __init__(self, network: Any, tokenizer: Any, *, name: str, dim: int, **shared: Any) -> None:
-        super().__init__(name=name, level="sentence", dim=dim, **shared)
+    Parameters
+    ----------
+    network, tokenizer
+        Of open_clip's kinds. A tokenizer without a `context_length` refuses long texts itself.
+    name, dim, shared
+        See `BatchedEncoder`.
+    build
+        What is known of the weights, if they were read from a file.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        dim: int,
+        build: Build | None = None,
+        **shared: Any,
+    ) -> None:
+        limit = getattr(tokenizer, "context_length", None)
+        super().__init__(name=name, level="sentence", dim=dim, max_tokens=limit, **shared)
+        self.build = build
         self._network = network
         self._tokenizer = tokenizer
         self._device = next(network.parameters()).device
+
+    def _lengths(self, texts: list[str]) -> list[int]:
+        reader = self._tokenizer
+        if isinstance(reader, FolderTokenizer):
+            return reader.lengths(texts)
+        if hasattr(reader, "encode"):  # open_clip's own byte pairs
+            return [len(reader.encode(text)) + 2 for text in texts]
+        clean = [reader.clean_fn(text) for text in texts]  # a tokenizer of transformers
+        rows = reader.tokenizer(clean, truncation=False, padding=False, verbose=False)["input_ids"]
+        return [len(row) for row in rows]
 
     @torch.inference_mode()
     def _rows(self, texts: list[str]) -> Tensor:
@@ -79,6 +94,12 @@ class OpenCLIP(BatchedEncoder):
             raise InputError(f"images has shape {tuple(images.shape)}; pass [n, 3, h, w].")
         if images.min() < 0 or images.max() > 1:
             raise InputError("images must lie in [0, 1]; divide 8-bit values by 255.")
+        if self._network.visual.preprocess_cfg is None:
+            raise InputError(
+                f"{self.name} does not say how its images are scaled, and published weights of "
+                f"this model differ; put the file into a folder with {CONFIG} and name it as "
+                "open_clip:local/FOLDER."
+            )
         rows = []
         starts = range(0, len(images), self.batch_size)
         for start in bar(starts, total=len(starts), desc=f"{self.name} images"):
@@ -117,142 +138,125 @@ def load_open_clip(
     ``MODEL/TAG`` takes weights whose commit and hash are pinned here, ``MODEL/TAG@COMMIT`` any
     other published tag at a commit of its repository; ``MODEL/FILE.safetensors`` a local file;
     ``local/FOLDER`` a folder with ``open_clip_config.json`` and ``open_clip_model.safetensors``.
+    A file of a known hash brings its settings with it. For any other file, MODEL must say the
+    activation where it exists with both: ``ViT-B-32-quickgelu`` or ``ViT-B-32-gelu``.
 
     Raises
     ------
     InputError
-        When the model, tag, file or network is missing, or the file is no checkpoint of the model.
+        When the model, tag, file or network is missing, the activation is not said, a folder's
+        configuration holds anything but the description of a network, or a tensor of the file
+        does not have the shape that the model asks for.
     """
-    model, slash, weights = rest.partition("/")
-    if not slash or not model or not weights:
+    name, slash, weights = rest.partition("/")
+    if not slash or not name or not weights:
         raise InputError(
             f"encoder 'open_clip:{rest}' must be open_clip:MODEL/PRETRAINED, for instance "
             "open_clip:ViT-B-32/laion2b_s34b_b79k or open_clip:ViT-B-32/FILE.safetensors."
         )
-    import open_clip
-
-    settings: dict[str, Any] = {}
-    if model == "local":
-        path, model = Path(weights) / _WEIGHTS, f"local-dir:{Path(weights).resolve()}"
-        if not (path.with_name(_CONFIG)).is_file():
-            raise InputError(f"encoder 'open_clip:{rest}': {weights} holds no {_CONFIG}.")
-    elif model not in open_clip.list_models():
-        raise InputError(f"encoder 'open_clip:{rest}': open_clip has no model {model!r}.")
-    elif _is_path(weights):
-        path = Path(weights)
+    if name == "local":
+        folder = read_folder(Path(weights))
+        build = _folder_build(folder, Path(weights) / WEIGHTS)
     else:
-        path, settings = _published(model, weights)
-    if path.suffix != ".safetensors":
+        folder = None
+        model, quick = split_model(name)
+        if _is_path(weights):
+            build = of_file(model, quick, _safe(Path(weights), rest))
+        else:
+            build = published(model, quick, weights)
+    try:
+        network = _network(build, folder)
+        tokenizer = _tokenizer(build.model) if folder is None else folder.tokenizer
+        with torch.inference_mode():
+            dim = int(network.encode_text(tokenizer(["a"])).shape[1])
+    except _DAMAGE as error:
+        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else "unreadable"
         raise InputError(
-            f"encoder 'open_clip:{rest}': {path.name} may hold code that runs when it is read; "
-            "convert it where you trust it (torch.load, then safetensors.torch.save_file)."
-        )
-    fingerprint = _fingerprint(model, path, settings)
-    network = _network(model, path, settings, rest)
-    tokenizer = open_clip.get_tokenizer(model)
-    with torch.inference_mode():
-        dim = int(network.encode_text(tokenizer(["a"])).shape[1])
+            f"encoder 'open_clip:{rest}': {build.path.name} is no checkpoint of this model "
+            f"({reason})."
+        ) from None
     return OpenCLIP(
         network.to(devices.pick(device or "cpu")), tokenizer, name=f"open_clip:{rest}", dim=dim,
-        fingerprint=fingerprint, batch_size=batch_size, cached=cached,
+        fingerprint=f"open_clip-1:{build.model}:quick_gelu={build.quick_gelu}:{build.sha256}",
+        build=build, batch_size=batch_size, cached=cached,
     )  # fmt: skip
-
-
-def _fingerprint(model: str, path: Path, settings: dict[str, Any]) -> str:
-    """Hash of weights, architecture and settings."""
-    weights = file_sha256(path, "open_clip")
-    if model.startswith("local-dir:"):
-        model = file_sha256(path.with_name(_CONFIG), "open_clip")
-    quick = settings.get("force_quick_gelu", False)
-    return f"open_clip-1:{model}:quick_gelu={quick}:{weights}"
 
 
 def _is_path(weights: str) -> bool:
     return "/" in weights or Path(weights).suffix in {".safetensors", *_PICKLES}
 
 
-def _network(model: str, path: Path, settings: dict[str, Any], rest: str) -> Any:
-    import open_clip
-    from safetensors import SafetensorError
-
-    local = model.startswith("local-dir:")
-    try:
-        with torch.random.fork_rng(devices=[]):  # building a network draws from the global stream
-            network = open_clip.create_model(
-                model, pretrained=None if local else str(path), precision="fp32", device="cpu",
-                weights_only=True, require_pretrained=True, **settings,
-            )  # fmt: skip
-    except (
-        SafetensorError,
-        AssertionError,
-        LookupError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else "unreadable"
+def _safe(path: Path, rest: str) -> Path:
+    if path.suffix != ".safetensors":
         raise InputError(
-            f"encoder 'open_clip:{rest}': {path.name} is no checkpoint of this model ({reason})."
-        ) from None
+            f"encoder 'open_clip:{rest}': {path.name} may hold code that runs when it is read; "
+            "convert it where you trust it (torch.load, then safetensors.torch.save_file)."
+        )
+    return regular_file(path, name="open_clip weights", most=_LARGEST)
+
+
+def _folder_build(folder: Folder, path: Path) -> Build:
+    """Describe a folder by its configuration; a known hash has the last word."""
+    regular_file(path, name="open_clip weights", most=_LARGEST)
+    known = known_file(path)
+    if known is not None:
+        return known
+    return Build(
+        model=file_sha256(path.with_name(CONFIG), "open_clip"), path=path,
+        sha256=file_sha256(path, "open_clip"), preprocessing=folder.preprocessing,
+        quick_gelu=bool(folder.network.get("quick_gelu", False)),
+    )  # fmt: skip
+
+
+def _network(build: Build, folder: Folder | None) -> Any:
+    """Build the network and load the weights, which must fit it tensor by tensor."""
+    import open_clip
+
+    with safe_open(build.path, framework="pt") as stream:
+        held = {name: tuple(stream.get_slice(name).get_shape()) for name in stream.keys()}  # noqa: SIM118
+    with torch.random.fork_rng(devices=[]):  # building a network draws from the global stream
+        if folder is None:
+            network = open_clip.create_model(
+                build.model, pretrained=str(build.path), precision="fp32", device="cpu",
+                weights_only=True, require_pretrained=True, force_quick_gelu=build.quick_gelu,
+                force_preprocess_cfg=build.preprocessing,
+            )  # fmt: skip
+        else:
+            _announced(folder, build, held)
+            network = folder.build(quick_gelu=build.quick_gelu)
+            open_clip.load_checkpoint(network, str(build.path))
+            _set_images(network, build.preprocessing)
+    for name, tensor in network.state_dict().items():
+        if name in held and tensor.ndim and tuple(tensor.shape) != held[name]:
+            raise ValueError(f"{name} has shape {held[name]}, the model {tuple(tensor.shape)}")
+    if build.preprocessing is None:
+        network.visual.preprocess_cfg = None
     return network.eval().requires_grad_(False)
 
 
-def _published(model: str, weights: str) -> tuple[Path, dict[str, Any]]:
-    """Find or fetch published weights at a pinned commit; check their hash where it is known."""
+def _announced(folder: Folder, build: Build, held: dict[str, tuple[int, ...]]) -> None:
+    """Refuse a configuration of many more numbers than the file holds, before they are made."""
+    with torch.device("meta"):
+        network = folder.build(quick_gelu=build.quick_gelu)
+    announced = sum(tensor.numel() for tensor in network.state_dict().values())
+    numbers = sum(math.prod(shape) for shape in held.values())
+    if announced > 2 * numbers:
+        raise ValueError(f"the configuration announces {announced} numbers, the file {numbers}")
+
+
+def _set_images(network: Any, said: dict[str, Any] | None) -> None:
+    from dataclasses import asdict
+
+    from open_clip.model import set_model_preprocess_cfg
+    from open_clip.transform import PreprocessCfg
+
+    size = {"size": network.visual.image_size}
+    set_model_preprocess_cfg(network, asdict(PreprocessCfg()) | size | (said or {}))
+
+
+def _tokenizer(model: str) -> Any:
     import open_clip
 
-    tag, _, revision = weights.partition("@")
-    known = open_clip.pretrained.get_pretrained_cfg(model, tag)
-    pin = PINNED.get((model, tag))
-    if not known:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
-        raise InputError(f"open_clip has no weights {tag!r} for {model}; it knows: {tags}.")
-    repository = pin.repository if pin else known.get("hf_hub", "").strip("/")
-    revision = revision or (pin.revision if pin else "")
-    if not repository or not _COMMIT.fullmatch(revision):
-        raise InputError(
-            f"weights {weights!r} of {model} are not pinned; add the commit of their repository "
-            f"({repository or 'none is known'}) as {tag}@COMMIT (40 hexadecimal digits)."
-        )
-    path = _fetch(repository, revision)
-    if path is None:
-        raise InputError(
-            f"weights {tag!r} of {model} are not on this machine and the hub did not give them; "
-            f"where there is a network, get {_WEIGHTS} of {repository} at commit {revision} "
-            f"and name it as open_clip:{model}/FILE.safetensors."
-        )
-    if pin and revision == pin.revision:
-        found = file_sha256(path, "open_clip")
-        if found != pin.sha256:
-            raise InputError(f"weights {path} have SHA-256 {found[:12]}..., not the pinned one.")
-    cfg = {key: known[key] for key in ("mean", "std", "interpolation", "resize_mode")}
-    return path, {
-        "force_quick_gelu": bool(known.get("quick_gelu", False)), "force_preprocess_cfg": cfg
-    }  # fmt: skip
-
-
-def _fetch(repository: str, revision: str) -> Path | None:
-    """Return the file from the hub's local cache, else from the hub, else nothing."""
-    from huggingface_hub import constants, hf_hub_download
-
-    ask = {"repo_id": repository, "filename": _WEIGHTS, "revision": revision}
-    with contextlib.suppress(Exception):  # the client raises many kinds, all meaning "not here"
-        return Path(hf_hub_download(**ask, local_files_only=True))
-    if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
-        return None
-    with contextlib.suppress(Exception):
-        return Path(hf_hub_download(**ask))
-    return None
-
-
-def _reachable(endpoint: str) -> bool:
-    """Ask for a connection once: the hub's client would retry for half a minute."""
-    if getproxies():
-        return True
-    host = urlsplit(endpoint)
-    try:
-        with socket.create_connection((host.hostname, host.port or 443), timeout=5):
-            return True
-    except OSError:
-        return False
+    foreign = "hf_tokenizer_name" in open_clip.get_model_config(model)["text_cfg"]
+    options = {"trust_remote_code": False} if foreign else {}
+    return open_clip.get_tokenizer(model, **options)

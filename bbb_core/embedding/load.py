@@ -13,6 +13,8 @@ ENCODER_SPECS: tuple[str, ...] = (
     "e5",
     "glove",
     "open_clip:MODEL/PRETRAINED",
+    "open_clip:MODEL/FILE.safetensors",
+    "open_clip:local/FOLDER",
     "table:FILE",
 )
 

@@ -91,7 +91,7 @@ def test_a_published_model_takes_the_place_of_the_small_clip(tmp_path, monkeypat
     """Random weights of open_clip's smallest text and image towers, loaded by a spec."""
     spec = tiny_open_clip(tmp_path / "clip")
     monkeypatch.setenv("BBB_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("bbb_core.embedding.clip._fetch", lambda repository, revision: None)
+    monkeypatch.setattr("bbb_core.embedding.clip_weights._fetch", lambda repository, revision: None)
     default = models.of("balanced")[0]
     assert chosen_scorer(SMALL_CLIP, default, repeats=1, pool=4) is default
     found = chosen_scorer(spec, default, repeats=1, pool=4)

