@@ -1,10 +1,11 @@
-"""Diffusion: exact oracle, reverse processes, ancestral sampling and the path-KL certificate."""
+"""Diffusion: exact oracle, reverse processes, ancestral sampling and the certificate."""
 
 from __future__ import annotations
 
 from bbb_core.diffusion.network import Denoiser, NetworkConfig
 from bbb_core.diffusion.oracle import GaussianMixtureOracle, two_group_oracle
-from bbb_core.diffusion.path_kl import Certificate, PathKL, certificate, path_kl, path_kl_both
+from bbb_core.diffusion.path_kl import PathKL, path_kl, path_kl_both
+from bbb_core.diffusion.path_tv import Certificate, certificate
 from bbb_core.diffusion.process import (
     Generators,
     ReverseProcess,

@@ -1,30 +1,38 @@
 r"""Commitment time: a certificate for what is read from an image, not for its every pixel (T0b).
 
-The path KL of the whole run is dominated by its last, least noisy steps, where the group has long
-been decided. So the run is cut at a step k*: above it the path KL bounds the total variation of
-the laws of :math:`x_{k^*}`; below it one measures how often the reading still depends on the
-prompt.
+The paths of two prompts part most in the last, least noisy steps, where the group has long been
+decided. So the run is cut at a step k*: above it the paths' total variation bounds that of the laws
+of :math:`x_{k^*}`; below it one measures how often the reading still depends on the prompt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from bbb_core import checks, rng
-from bbb_core.diffusion.limits import bootstrap_t_limits
-from bbb_core.diffusion.process import ImageStreams, draw_normal
+from bbb_core.diffusion.limits import betting_limit
+from bbb_core.diffusion.path_tv import path_advantages
+from bbb_core.diffusion.paths import step_terms
+from bbb_core.diffusion.process import ImageStreams, draw_normal, require_noise
 from bbb_core.diffusion.sampling import SchedulerProcess, to_images
 from bbb_core.errors import InputError
 from bbb_core.stats import binomial_interval
-from bbb_core.theory import tv_bound_from_kl
 
-__all__ = ["Commitment", "CoupledRun", "commitment_certificate", "coupled_run"]
+__all__ = [
+    "Commitment",
+    "CoupledRun",
+    "commitment_certificate",
+    "coupled_pair",
+    "coupled_run",
+    "law_bound",
+]
 
 Reader = Literal["tail", "predicted"]
 """How x_{k*} is read: finish the image under a common prompt, or predict x_0 from it at once."""
@@ -42,14 +50,15 @@ class CoupledRun:
         For each cut k, the images when steps k, ..., 1 use the common prompt and the same noise.
     predictions
         For each cut k, the image predicted at once from x_k under the common prompt.
-    terms
-        Each step's divergence from the other prompt along each path, [n, K].
+    log_ratios
+        What each step adds to the log-likelihood ratio of the path, prompt against other prompt,
+        [n, K]; entry k - 1 belongs to step k (`bbb_core.diffusion.paths.step_terms`).
     """
 
     images: Tensor
     tails: Mapping[int, Tensor]
     predictions: Mapping[int, Tensor]
-    terms: Float64[Tensor, "n K"]
+    log_ratios: Float64[Tensor, "n K"]
 
 
 def coupled_run(
@@ -63,11 +72,12 @@ def coupled_run(
     cuts: Sequence[int],
     key: str | int = 0,
 ) -> CoupledRun:
-    """Run n paths of `condition`, with their divergence from `other` and their common tails.
+    """Run n paths of `condition`, with their log ratios to `other` and their common tails.
 
     A tail from cut k starts at the path's own x_k and receives the path's own noise, so it is a
     function of (x_k, noise), and the noise has the same law under every prompt.
     """
+    require_noise(process)
     steps = len(process.sigmas)
     if not cuts or not all(1 <= k <= steps for k in cuts):
         raise InputError(f"cuts is {list(cuts)}; give steps from 1 to {steps}.")
@@ -75,7 +85,7 @@ def coupled_run(
     x = process.initial(n, generators=streams)
     tails: dict[int, Tensor] = {}
     predictions: dict[int, Tensor] = {}
-    terms = torch.zeros(n, steps, dtype=torch.float64)
+    log_ratios = torch.zeros(n, steps, dtype=torch.float64)
     for step in range(steps, 0, -1):
         if step in cuts:
             tails[step] = x
@@ -84,14 +94,36 @@ def coupled_run(
         prompts = torch.stack([condition, other, *[common] * len(tails)]).repeat_interleave(n, 0)
         means = process.mean(states, step, prompts).split(n)
         sigma = float(process.sigmas[step - 1])
-        terms[:, step - 1] = (means[0] - means[1]).flatten(1).square().sum(1) / (2 * sigma**2)
-        noise = sigma * draw_normal(streams, n, process.image_shape).to(x)
-        x = means[0] + noise
+        noise = draw_normal(streams, n, process.image_shape).to(x)
+        log_ratios[:, step - 1] = step_terms(means[0], means[1], sigma, noise)[1].cpu()
+        x = means[0] + sigma * noise
         for k, mean in zip(list(tails), means[2:], strict=True):
-            tails[k] = mean + noise
+            tails[k] = mean + sigma * noise
     done = process.finish(torch.cat([x, *tails.values()])).split(n)
     ends = {k: to_images(end) for k, end in zip(tails, done[1:], strict=True)}
-    return CoupledRun(to_images(done[0]), ends, predictions, terms)
+    return CoupledRun(to_images(done[0]), ends, predictions, log_ratios)
+
+
+def coupled_pair(
+    process: SchedulerProcess, condition: Tensor, other: Tensor, common: Tensor, **options: Any
+) -> tuple[CoupledRun, CoupledRun]:
+    """Return `coupled_run` of each prompt beside the other one, from independent noise."""
+    key = options.pop("key")
+    return (
+        coupled_run(process, condition, other, common, key=f"{key} 0", **options),
+        coupled_run(process, other, condition, common, key=f"{key} 1", **options),
+    )
+
+
+def law_bound(
+    runs: tuple[CoupledRun, CoupledRun], step: int, *, confidence: float, rng: np.random.Generator
+) -> float:
+    """Return a certified bound on the total variation of the laws of x_step (theorem T0).
+
+    It holds at every n and for every model; `rng` tosses the coins of `path_advantages`.
+    """
+    first, second = (run.log_ratios[:, step:].sum(1).numpy() for run in runs)  # steps above `step`
+    return betting_limit(path_advantages(first, second, rng=rng), bound=1.0, confidence=confidence)
 
 
 @dataclass(frozen=True)
@@ -102,8 +134,6 @@ class Commitment:
     ----------
     step
         k*, chosen on separate samples.
-    kl_upper
-        Upper limit of the path KL of steps K, ..., k* + 1 (the smaller of both directions).
     law_bound
         Bound on the total variation of the laws of x_{k*}; it holds by itself for a sampler that
         finishes every image under the common prompt from k* on.
@@ -111,6 +141,9 @@ class Commitment:
         Upper limit of what the prompt still changes after k*.
     bound
         law_bound + change_bound, at most 1: certified at `confidence`.
+    whole_bound
+        Bound on the total variation of the images themselves, from all steps of the same paths:
+        certified at `confidence`, by itself.
     shares
         Measured shares of the reading under the two prompts.
     difference
@@ -123,10 +156,10 @@ class Commitment:
     """
 
     step: int
-    kl_upper: float
     law_bound: float
     change_bound: float
     bound: float
+    whole_bound: float
     shares: tuple[float, float]
     difference: float
     difference_interval: tuple[float, float]
@@ -138,7 +171,7 @@ class Commitment:
 
 def _upper(events: Bool[Tensor, "n"], alpha: float) -> float:
     count, n = int(events.sum()), len(events)
-    return float(binomial_interval(count, n, confidence=1 - 2 * alpha)[1])
+    return float(binomial_interval(count, n, confidence=1 - alpha, side="upper")[1])
 
 
 def _evaluate(
@@ -148,24 +181,15 @@ def _evaluate(
     *,
     reader: Reader,
     confidence: float,
-    seed: int,
+    rng: np.random.Generator,
 ) -> Commitment:
     alpha = 1 - confidence
     n = len(runs[0].images)
     final = [read(run.images) for run in runs]
     ends = [run.tails[step] if reader == "tail" else run.predictions[step] for run in runs]
     early = [read(images) for images in ends]
-    # Half of alpha for the two directions of KL, half for the four counts of changes.
-    uppers = []
-    for i, run in enumerate(runs):
-        sums = run.terms[:, step:].sum(1).numpy()
-        if sums.max() == 0:
-            uppers.append(0.0)
-            continue
-        stream = rng.generator(seed, "commitment limits", i)
-        limit = bootstrap_t_limits(sums, confidence=1 - alpha / 4, rng=stream)[1]
-        uppers.append(max(float(limit), 0.0))
-    law = float(tv_bound_from_kl(min(uppers)))
+    # Half of alpha for the law of x_k*, half for the four counts of changes.
+    law = law_bound(runs, step, confidence=1 - alpha / 2, rng=rng)
     gained = [_upper(f & ~e, alpha / 8) for f, e in zip(final, early, strict=True)]
     lost = [_upper(~f & e, alpha / 8) for f, e in zip(final, early, strict=True)]
     change = max(gained[0] + lost[1], lost[0] + gained[1])
@@ -174,10 +198,10 @@ def _evaluate(
     tails = [read(run.tails[step]).double().mean() for run in runs]
     return Commitment(
         step=step,
-        kl_upper=min(uppers),
         law_bound=law,
         change_bound=min(1.0, change),
         bound=min(1.0, law + change),
+        whole_bound=law_bound(runs, 0, confidence=confidence, rng=rng),
         shares=(shares[0], shares[1]),
         difference=abs(shares[0] - shares[1]),
         difference_interval=(low, high),
@@ -219,7 +243,8 @@ def commitment_certificate(
     .. math:: |D_c(S) - D_{c'}(S)| \le TV(x_{k^*} | c, c') + \max\{
         P_c(S, \neg r) + P_{c'}(\neg S, r),\; P_c(\neg S, r) + P_{c'}(S, \neg r) \}.
 
-    The first term is bounded by path KL (theorem T0), the second is measured with exact intervals.
+    The first term is bounded by the path TV of the steps above k* (theorem T0), the second is
+    measured with exact intervals.
 
     Parameters
     ----------
@@ -241,7 +266,7 @@ def commitment_certificate(
         "tail": r finishes the image under the common prompt with the path's own noise.
         "predicted": r looks at the predicted x_0, one network evaluation.
     confidence
-        Level of the bound; the limits of the KL are asymptotic (bootstrap-t), the others exact.
+        Level of the bound, at every n and for every model.
 
     Returns
     -------
@@ -259,14 +284,16 @@ def commitment_certificate(
     if cuts is None:
         cuts = sorted({max(1, round(steps * i / 10)) for i in range(1, 10)})
 
-    def both(count: int, chosen: Sequence[int], key: str) -> tuple[CoupledRun, CoupledRun]:
-        run = [
-            coupled_run(process, a, b, common, n=count, seed=seed, cuts=chosen, key=f"{key} {i}")
-            for i, (a, b) in enumerate([(condition, other), (other, condition)])
-        ]
-        return run[0], run[1]
+    def at(count: int, chosen: Sequence[int], key: str) -> dict[int, Commitment]:
+        runs = coupled_pair(
+            process, condition, other, common, n=count, seed=seed, cuts=chosen, key=key
+        )
+        made = {}
+        for k in chosen:
+            coins = rng.generator(seed, "commitment coins", key, k)
+            made[k] = _evaluate(runs, k, read, reader=reader, confidence=confidence, rng=coins)
+        return made
 
-    options = {"reader": reader, "confidence": confidence, "seed": seed}
-    trial = both(checks.integer("pilot", pilot, low=20), cuts, "pilot")
-    best = min(cuts, key=lambda k: _evaluate(trial, k, read, **options).bound)
-    return _evaluate(both(checks.integer("n", n, low=20), [best], "n"), best, read, **options)
+    trial = at(checks.integer("pilot", pilot, low=20), cuts, "pilot")
+    best = min(cuts, key=lambda k: trial[k].bound)
+    return at(checks.integer("n", n, low=20), [best], "n")[best]

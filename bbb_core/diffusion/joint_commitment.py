@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +16,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from bbb_core import checks, rng
-from bbb_core.diffusion.commitment import CoupledRun, coupled_run
-from bbb_core.diffusion.limits import bootstrap_t_limits
+from bbb_core.diffusion.commitment import CoupledRun, coupled_pair, law_bound
 from bbb_core.diffusion.sampling import SchedulerProcess
 from bbb_core.errors import InputError
 from bbb_core.stats import binomial_interval, multinomial_intervals
-from bbb_core.theory import tv_bound_from_kl
 
 __all__ = ["JointCommitment", "Reading", "joint_certificates", "reading_distance"]
 
@@ -101,26 +98,22 @@ def reading_distance(
     return float(gap), float(low), float(high)
 
 
-def _law_bound(runs: Sequence[CoupledRun], step: int, alpha: float, seed: int) -> float:
-    """Return the certified TV of the laws of x_k*; each direction gets half of alpha."""
-    uppers = []
-    for i, run in enumerate(runs):
-        sums = run.terms[:, step:].sum(1).numpy()
-        stream = rng.generator(seed, "joint commitment", i)
-        limit = bootstrap_t_limits(sums, confidence=1 - alpha / 2, rng=stream)[1]
-        uppers.append(max(float(limit), 0.0))
-    return float(tv_bound_from_kl(min(uppers)))
-
-
 def _evaluate(
-    runs: Sequence[CoupledRun], step: int, reading: Reading, *, confidence: float, seed: int
+    runs: tuple[CoupledRun, CoupledRun],
+    step: int,
+    reading: Reading,
+    *,
+    confidence: float,
+    rng: np.random.Generator,
 ) -> JointCommitment:
     alpha, n = 1 - confidence, len(runs[0].images)
     final = [reading.read(run.images) for run in runs]
     early = [reading.read(run.tails[step]) for run in runs]
-    law = _law_bound(runs, step, alpha / 2, seed)
+    # Half of alpha for the law of x_k*, half for the two counts of changes.
+    law = law_bound(runs, step, confidence=1 - alpha / 2, rng=rng)
     changed = [int((f != e).sum()) for f, e in zip(final, early, strict=True)]
-    change = sum(float(binomial_interval(k, n, confidence=1 - alpha / 2)[1]) for k in changed)
+    limits = binomial_interval(changed, n, confidence=1 - alpha / 4, side="upper")
+    change = float(limits[1].sum())
     counts = np.stack([np.bincount(f.numpy(), minlength=reading.outcomes) for f in final])
     value, low, high = reading_distance(counts[0], counts[1], confidence=confidence)
     return JointCommitment(
@@ -157,8 +150,8 @@ def joint_certificates(
     .. math:: TV(R \mid c, c') \le TV(x_{k^*} \mid c, c') + P_c(R \ne r) + P_{c'}(R \ne r).
 
     r finishes the image under a common prompt with the path's own noise. The first term is
-    bounded by path KL (theorem T0), the others are measured with exact intervals. The bound
-    holds for every value of R and every set of values at once.
+    bounded by the path TV of the steps above k* (theorem T0), the others are measured with exact
+    intervals. The bound holds for every value of R and every set of values at once.
 
     Parameters
     ----------
@@ -175,7 +168,7 @@ def joint_certificates(
     common
         The prompt of the tails; by default the mean of the two.
     confidence
-        Level of each reader's bound; the limits of the KL are asymptotic, the others exact.
+        Level of each reader's bound, at every n and for every model.
 
     Returns
     -------
@@ -195,19 +188,18 @@ def joint_certificates(
         raise InputError("readings is empty; pass at least one reader.")
     middle = (condition + other) / 2 if common is None else common
 
-    def both(count: int, chosen: Sequence[int], key: str) -> list[CoupledRun]:
-        return [
-            coupled_run(process, a, b, middle, n=count, seed=seed, cuts=chosen, key=f"{key} {i}")
-            for i, (a, b) in enumerate([(condition, other), (other, condition)])
-        ]
+    def runs(count: int, chosen: Sequence[int], key: str) -> tuple[CoupledRun, CoupledRun]:
+        return coupled_pair(
+            process, condition, other, middle, n=count, seed=seed, cuts=chosen, key=key
+        )
 
-    options: dict[str, Any] = {"confidence": confidence, "seed": seed}
-    trial = both(checks.integer("pilot", pilot, low=20), cuts, "joint pilot")
+    def at(made: tuple[CoupledRun, CoupledRun], step: int, name: str, key: str) -> JointCommitment:
+        coins = rng.generator(seed, key, name, step)
+        return _evaluate(made, step, readings[name], confidence=confidence, rng=coins)
+
+    trial = runs(checks.integer("pilot", pilot, low=20), cuts, "joint pilot")
     best = {
-        name: min(cuts, key=lambda k: _evaluate(trial, k, reading, **options).bound)
-        for name, reading in readings.items()
+        name: min(cuts, key=lambda k: at(trial, k, name, "joint pilot").bound) for name in readings
     }
-    runs = both(checks.integer("n", n, low=20), sorted(set(best.values())), "joint")
-    return {
-        name: _evaluate(runs, best[name], reading, **options) for name, reading in readings.items()
-    }
+    made = runs(checks.integer("n", n, low=20), sorted(set(best.values())), "joint")
+    return {name: at(made, best[name], name, "joint") for name in readings}

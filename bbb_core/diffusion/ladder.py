@@ -14,7 +14,7 @@ from bbb_core import checks, device
 from bbb_core.diffusion.broken import ConditionalClipping, Guided
 from bbb_core.diffusion.exact_law import exact_comparison
 from bbb_core.diffusion.oracle import GaussianMixtureOracle, two_group_oracle
-from bbb_core.diffusion.path_kl import certificate
+from bbb_core.diffusion.path_tv import certificate
 from bbb_core.theory import lipschitz_constant, tv_bound_from_kl
 
 __all__ = [
@@ -44,10 +44,12 @@ class Rungs:
     global_form, per_step : float
         :math:`\Lambda \lVert c - c' \rVert` with one constant max_k L_k for all steps, and with the
         L_k themselves (over the segment between the conditions); not clipped at one.
-    certified : float
-        The certificate's bound, from sampled paths.
     path_kl : float
         The bound from the exact path KL, the smaller direction.
+    certified : float
+        The certificate's bound, from sampled paths.
+    path_tv : float
+        Total variation of the paths, estimated from the same ones (`Certificate.tv`).
     law_kl : float
         The bound from the exact KL of the laws of x_0, the smaller direction.
     exact : float
@@ -61,8 +63,9 @@ class Rungs:
     distance: float
     global_form: float
     per_step: float
-    certified: float
     path_kl: float
+    certified: float
+    path_tv: float
     law_kl: float
     exact: float
     mixture: float
@@ -104,8 +107,9 @@ def ladder(
         distance=distance,
         global_form=lipschitz_constant(float(constants.max()), sigmas) * distance,
         per_step=lipschitz_constant(constants.numpy(), sigmas) * distance,
-        certified=certified.tv_bound,
         path_kl=float(tv_bound_from_kl(min(exact.path_kl, exact.path_kl_back))),
+        certified=certified.tv_bound,
+        path_tv=certified.tv,
         law_kl=float(tv_bound_from_kl(max(0.0, min(exact.law_kl, exact.law_kl_back)))),
         exact=exact.total_variation,
         mixture=oracle.total_variation(condition, other),

@@ -1,4 +1,4 @@
-"""Confidence limits for the mean of path sums: distribution-free or asymptotic (section T0)."""
+"""Confidence limits of a mean: by betting, at every n, and by the bootstrap (section T0)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ __all__ = ["betting_limit", "bootstrap_t_limits"]
 
 CAP = 0.9
 """Largest share of the capital that a bet can lose."""
+AT_ONCE = 100
+"""Resamples held in memory together."""
 
 
 def _lower(x: np.ndarray, alpha: float) -> float:
@@ -45,12 +47,14 @@ def betting_limit(
     A gambler bets against each candidate mean m; under a true mean beyond m the capital
     :math:`\prod_i (1 + \lambda_i (x_i - m))` is a nonnegative supermartingale, so by Markov's
     inequality it reaches :math:`1/\alpha` with probability at most :math:`\alpha`. The limit is the
-    last m that is not refuted. It holds at every sample size and for every law on the range.
+    last m that is not refuted. It holds at every sample size and for every law on the range. It is
+    never on the wrong side of the sample's own mean.
 
     Parameters
     ----------
     values : ndarray, shape [n]
-        Independent values with one mean, in [0, bound].
+        Values in [0, bound], each with the same mean given those before it; independent draws of
+        one law, for instance.
     bound : float
         A known upper bound of the values; no estimate.
     confidence : float
@@ -88,7 +92,10 @@ def betting_limit(
     if bound == 0:
         return 0.0
     x = np.clip(values / bound, 0, 1)
-    return bound * (1 - _lower(1 - x, alpha)) if upper else bound * _lower(x, alpha)
+    mean = float(x.mean())
+    if upper:
+        return bound * max(1 - _lower(1 - x, alpha), mean)
+    return bound * min(_lower(x, alpha), mean)
 
 
 def bootstrap_t_limits(
@@ -100,8 +107,8 @@ def bootstrap_t_limits(
 ) -> tuple[float, float]:
     """Return lower and upper one-sided limits of a mean by the studentised bootstrap.
 
-    Asymptotic: the level is approached as n grows, faster than by Student's t when the values are
-    skewed, as path sums are. Nothing is guaranteed at a given n.
+    Approximate: the level is approached as n grows, faster than by Student's t when the values are
+    skewed, as path sums are. Nothing is guaranteed at a given n, so nothing is certified by it.
 
     Parameters
     ----------
@@ -113,6 +120,13 @@ def bootstrap_t_limits(
         Number of resamples.
     rng : numpy.random.Generator
         Source of the resamples.
+
+    Notes
+    -----
+    Simulated, 1500 samples a case, two limits at a nominal .975 each. The upper one covered, at
+    n = 20, 64 and 300: exponential values .956, .969, .967; log-normal ones with log standard
+    deviation 1: .919, .951, .966, and 2: .814, .857, .886; spikes of one height in 2.17 % of the
+    values .361, .413, .889. The lower one covered at least .969 throughout.
 
     References
     ----------
@@ -129,10 +143,10 @@ def bootstrap_t_limits(
     n, mean, deviation = len(values), values.mean(), values.std(ddof=1)
     if deviation == 0:
         return float(mean), float(mean)
-    statistics = np.empty(n_resamples)
-    for i in range(n_resamples):
-        resample = values[rng.integers(0, n, n)]
-        spread = resample.std(ddof=1)
-        statistics[i] = (resample.mean() - mean) / spread if spread > 0 else 0.0
-    low, high = np.quantile(statistics, [alpha, 1 - alpha])
-    return float(mean - high * deviation), float(mean - low * deviation)
+    parts = []
+    for begin in range(0, n_resamples, AT_ONCE):
+        resamples = values[rng.integers(0, n, (min(AT_ONCE, n_resamples - begin), n))]
+        shift, spread = resamples.mean(1) - mean, resamples.std(1, ddof=1)
+        parts.append(np.divide(shift, spread, out=np.zeros_like(shift), where=spread > 0))
+    low, high = np.quantile(np.concatenate(parts), [alpha, 1 - alpha])
+    return float(mean - high * deviation), float(mean - low * deviation)  # ends change places

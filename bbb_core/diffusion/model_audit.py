@@ -1,4 +1,4 @@
-"""Audit of a generator by its prompts alone: what the path-KL certificate settles (T0 and T1).
+"""Audit of a generator by its prompts alone: what the certificate settles (T0 and T1).
 
 Serves auditors with a model of their own: no image is read, no label is needed.
 """
@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from bbb_core import checks, progress
-from bbb_core.diffusion.path_kl import certificate
+from bbb_core.diffusion.path_tv import certificate
 from bbb_core.diffusion.process import ReverseProcess
 from bbb_core.errors import InputError
 
-__all__ = ["ModelAudit", "audit_model"]
+__all__ = ["ModelAudit", "audit_model", "least_delta"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,32 +30,55 @@ class ModelAudit:
     Attributes
     ----------
     by_group : pandas.DataFrame
-        A row per group: `cosine` of neutral and group embedding; path KL in nats from the neutral
-        to the group prompt and back, with intervals; `tv_upper`, the certified bound on the total
-        variation of the two laws of images; `share_at_least`, the share of that group which the
-        neutral prompt must draw; `imbalance_at_least`. All bounds hold together.
+        A row per group: `cosine` of neutral and group embedding; `tv`, the estimated total
+        variation of the two laws of paths, with its interval; `tv_upper`, the certified bound on
+        that of the two laws of images; `share_at_least`, the share of that group which the neutral
+        prompt must draw; `imbalance_at_least`; path KL in nats from the neutral to the group prompt
+        and back, a geometry, with approximate intervals. The bounds hold together. Where `refuted`,
+        the shares and imbalances are missing (NaN): they would rest on an assumption that is false.
     confidence : float
-        Of all bounds together.
+        Of all bounds together, at every number of paths and for every model.
     delta : float
         The assumed separation: a group's prompt draws the group with probability 1 - delta.
-    guarantee : str
-        ``distribution-free`` or ``asymptotic``, see `path_kl`.
+    delta_at_least : float
+        Certified: some group's prompt fails to draw its group this often. In [0, 1].
     """
 
     by_group: pd.DataFrame
     confidence: float
     delta: float
-    guarantee: str
+    delta_at_least: float
+
+    @property
+    def guarantee(self) -> Literal["distribution-free"]:
+        """The bounds hold at every number of paths and for every model."""
+        return "distribution-free"
 
     @property
     def refuted(self) -> bool:
-        """Whether the shares together exceed one, so that `delta` cannot be true of this model."""
-        return float(self.by_group["share_at_least"].sum()) > 1
+        """Whether `delta` cannot be true of this model."""
+        return self.delta < self.delta_at_least
 
     @property
-    def imbalance_at_least(self) -> float:
-        """The largest certified lower bound of the imbalance; zero settles nothing."""
-        return 0.0 if self.refuted else float(self.by_group["imbalance_at_least"].max())
+    def imbalance_at_least(self) -> float | None:
+        """The largest certified bound of the imbalance; zero settles nothing, None if `refuted`."""
+        return None if self.refuted else float(self.by_group["imbalance_at_least"].max())
+
+
+def least_delta(tv_upper: Float64[np.ndarray, "groups"]) -> float:
+    r"""Return the least separation error that bounds on total variation leave possible.
+
+    By T1 the neutral prompt draws each group a with a share of at least
+    :math:`1 - \delta - t_a`; the shares of any j groups sum to at most 1, hence
+    :math:`\delta \ge (j - 1 - \sum_{a \le j} t_a) / j`, the groups in the order of their bounds.
+
+    Examples
+    --------
+    >>> round(least_delta(np.array([0.1, 0.3, 1.0])), 3)
+    0.3
+    """
+    j = np.arange(1, len(tv_upper) + 1)
+    return float(((j - 1 - np.sort(tv_upper).cumsum()) / j).clip(min=0).max())
 
 
 def audit_model(
@@ -71,7 +97,7 @@ def audit_model(
     :math:`1 - \delta - \mathrm{TV}(D_p, D_{p_a})`, so a small certified total variation proves
     imbalance. A large one proves nothing: balance needs samples. If the neutral law is provably
     close to all groups' laws, then these are close to one another, and the groups' prompts do not
-    draw their groups: the assumed separation is refuted.
+    draw their groups: the assumed separation is refuted, and nothing that rests on it is returned.
 
     Parameters
     ----------
@@ -105,7 +131,7 @@ def audit_model(
     >>> w = {"a": torch.tensor([0.9]).double(), "b": torch.tensor([0.1]).double()}
     >>> neutral = torch.tensor([0.85], dtype=torch.float64)
     >>> found = audit_model(two_group_oracle(steps=30), neutral, w, n=500, delta=0.1)
-    >>> 0.2 < found.imbalance_at_least < 0.35
+    >>> 0.25 < found.imbalance_at_least < 0.35
     True
     """
     if len(groups) < 2:
@@ -116,25 +142,33 @@ def audit_model(
                 f"groups[{name!r}] has shape {list(row.shape)}, the neutral embedding "
                 f"{list(neutral.shape)}; encode both the same way."
             )
-    delta = checks.probability("delta", delta)
+    n = checks.integer("n", n, low=20)
+    delta = float(checks.probability("delta", delta))
     each = 1 - (1 - checks.confidence_level(confidence)) / len(groups)
-    rows = []
-    for name, row in progress.bar(groups.items(), desc="certificates"):
-        made = certificate(process, neutral, row, n=n, seed=seed, confidence=each)
-        share = max(0.0, 1 - float(delta) - made.tv_bound)
-        rows.append(
-            {
-                "group": name,
-                "cosine": float(torch.cosine_similarity(neutral.flatten(), row.flatten(), dim=0)),
-                "kl_to": made.forward.value,
-                "kl_to_low": made.forward.interval[0],
-                "kl_to_high": made.forward.interval[1],
-                "kl_from": made.backward.value,
-                "kl_from_low": made.backward.interval[0],
-                "kl_from_high": made.backward.interval[1],
-                "tv_upper": made.tv_bound,
-                "share_at_least": share,
-                "imbalance_at_least": max(0.0, share - 1 / len(groups)),
-            }
-        )
-    return ModelAudit(pd.DataFrame(rows), float(confidence), float(delta), made.guarantee)
+    made = [
+        certificate(process, neutral, row, n=n, seed=seed, confidence=each)
+        for row in progress.bar(groups.values(), desc="certificates")
+    ]
+    upper = np.array([one.tv_bound for one in made])
+    least = least_delta(upper)
+    share = (1 - delta - upper).clip(min=0) if delta >= least else np.full(len(made), np.nan)
+    columns = {
+        "group": list(groups),
+        "cosine": [
+            float(torch.cosine_similarity(neutral.flatten(), row.flatten(), dim=0))
+            for row in groups.values()
+        ],
+        **_estimates("tv", [(one.tv, *one.interval) for one in made]),
+        "tv_upper": upper,
+        "share_at_least": share,
+        "imbalance_at_least": (share - 1 / len(groups)).clip(min=0),
+        **_estimates("kl_to", [(one.forward.value, *one.forward.interval) for one in made]),
+        **_estimates("kl_from", [(one.backward.value, *one.backward.interval) for one in made]),
+    }
+    return ModelAudit(pd.DataFrame(columns), float(confidence), delta, least)
+
+
+def _estimates(name: str, rows: list[tuple[float, float, float]]) -> dict[str, list[float]]:
+    """Return the columns of an estimate and of the two ends of its interval."""
+    ends = (name, f"{name}_low", f"{name}_high")
+    return {end: list(column) for end, column in zip(ends, zip(*rows, strict=True), strict=True)}

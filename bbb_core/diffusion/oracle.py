@@ -177,11 +177,6 @@ class GaussianMixtureOracle:
         """Return constants L_k of the reverse means (`bbb_core.diffusion.lipschitz`)."""
         return lipschitz.lipschitz_constants(self, conditions, scope=scope)
 
-    def path_kl_bound(self, condition: Tensor, other: Tensor) -> float:
-        """Return an upper bound on the summed step divergences along every path."""
-        moves = lipschitz.largest_moves(self, condition, other)
-        return float(torch.sum((moves / self.sigmas) ** 2) / 2)
-
 
 def two_group_oracle(
     *,

@@ -13,7 +13,8 @@ from bbb_core.diffusion.broken import LateDecision
 from bbb_core.diffusion.exact_law import exact_comparison
 from bbb_core.diffusion.ladder import weight
 from bbb_core.diffusion.oracle import GaussianMixtureOracle, two_group_oracle
-from bbb_core.diffusion.path_kl import certificate, path_kl
+from bbb_core.diffusion.path_kl import path_kl
+from bbb_core.diffusion.path_tv import certificate
 from bbb_core.diffusion.process import sample
 from bbb_core.errors import InputError
 from bbb_core.theory import (

@@ -118,10 +118,6 @@ class ReverseProcess(Protocol):
     :math:`x_K` is drawn by `initial` and does not depend on the condition; then
     :math:`x_{k-1} = \mu_k(x_k, c) + \sigma_k z_k` for k = K, ..., 1. The means must be those that
     the sampler really uses, clipping and guidance included.
-
-    A process may add ``path_kl_bound(condition, other) -> float``: an upper bound on the sum of the
-    steps' divergences along *every* path; `bbb_core.diffusion.path_kl` then gives distribution-free
-    limits.
     """
 
     sigmas: Tensor

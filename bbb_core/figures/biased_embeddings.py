@@ -12,14 +12,15 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bbb_core.diffusion.exact_law import ExactComparison
 from bbb_core.figures.style import figure, house, palette
+from bbb_core.stats import binomial_interval
 
 __all__ = ["coverage", "ladder", "laws", "price", "shares", "step_divergences", "tightness"]
 
 RUNGS = {
     "global_form": "global Lipschitz",
     "per_step": "per-step Lipschitz",
-    "certified": "certified (sampled)",
     "path_kl": "path KL (exact)",
+    "certified": "certified (sampled)",
     "exact": "total variation (exact)",
 }
 GREY = "#777777"
@@ -181,19 +182,34 @@ def price(table: pd.DataFrame) -> Figure:
 
 
 @house
-def coverage(table: pd.DataFrame) -> Figure:
-    """Draw certified bounds and exact total variations of random oracles."""
-    made, (left, right) = figure(1, 2, height=3.0)
-    looks = palette(["bound", "limit"])
-    pairs = (
-        (left, "exact", "certified", "bound", "exact total variation", "certified bound"),
-        (right, "kl", "kl_upper", "limit", "exact path KL (nats)", "upper limit (nats)"),
-    )
-    for axes, x, y, name, xlabel, ylabel in pairs:
-        rows = table[table[x] > 1e-5]
-        low, high = rows[x].min() / 1.5, rows[y].max() * 1.5
-        axes.plot([low, high], [low, high], color="black", linewidth=0.8)
-        axes.plot(rows[x], rows[y], markersize=3, **looks[name].points(fillstyle="none"))
-        axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
-        axes.annotate("fails", (0.93, 0.06), xycoords="axes fraction", ha="right", color=GREY)
+def coverage(table: pd.DataFrame, unkind: pd.DataFrame, *, nominal: float) -> Figure:
+    """Draw bounds against the truth of random oracles, and rates of failure on unkind models."""
+    made, (left, right) = figure(1, 2, height=3.2)
+    bounds = {"kl_form": "from exact path KL", "certified": "certified"}
+    rows = table[table.exact > 1e-5]
+    low, high = rows.exact.min() / 1.5, 1.5
+    left.plot([low, high], [low, high], color="black", linewidth=0.8)
+    for (name, look), label in zip(palette(bounds).items(), bounds.values(), strict=True):
+        left.plot(
+            rows.exact, rows[name], markersize=3, label=label, **look.points(fillstyle="none")
+        )
+    left.set(xscale="log", yscale="log", xlabel="exact total variation", ylabel="bound")
+    left.annotate("fails", (0.93, 0.06), xycoords="axes fraction", ha="right", color=GREY)
+    left.legend(loc="upper left")
+    kinds = {
+        "kl_misses": "limit of path KL",
+        "kl_tv_misses": "bound from it",
+        "misses": "certificate",
+    }
+    looks, y = palette(kinds), np.arange(len(unkind))
+    for i, (name, label) in enumerate(kinds.items()):
+        at, rate = y + 0.22 * (i - 1), unkind[name] / unkind.runs
+        ends = binomial_interval(unkind[name], unkind.runs)
+        right.hlines(at, *ends, color=looks[name].colour, linewidth=1)
+        right.plot(rate, at, label=label, markersize=4, **looks[name].points())
+    right.axvline(nominal, color="black", linewidth=0.8)
+    right.set_yticks(y, [f"{m}, n = {n}" for m, n in zip(unkind.model, unkind.n, strict=True)])
+    right.set(xlabel="share of runs below the truth", xlim=(-0.01, 1))
+    right.invert_yaxis()
+    right.legend(loc="lower right")
     return made

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from bbb_core import rng
 from bbb_core.diffusion.adapter import PipelineProcess
-from bbb_core.diffusion.commitment import commitment_certificate, coupled_run
+from bbb_core.diffusion.commitment import (
+    commitment_certificate,
+    coupled_pair,
+    coupled_run,
+    law_bound,
+)
 from bbb_core.diffusion.divergence import path_divergences
+from bbb_core.diffusion.limits import betting_limit
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
 from bbb_core.diffusion.path_kl import path_kl
+from bbb_core.diffusion.path_tv import certificate, path_advantages
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
 from bbb_core.errors import InputError
 
@@ -64,7 +72,20 @@ def test_a_tail_under_the_own_prompt_changes_nothing(process, prompts):
     run = coupled_run(process, prompts[0], prompts[1], prompts[0], n=4, seed=0, cuts=[4, 1])
     for k in (4, 1):
         assert torch.allclose(run.tails[k], run.images, atol=1e-5)
-    assert (run.terms >= 0).all()
+    assert run.log_ratios.shape == (4, STEPS)
+
+
+def test_the_law_bound_agrees_with_the_certificate(process, prompts):
+    """Two independent samples: path TV within five standard errors, at two cuts."""
+    near = prompts[0] + 0.2 * (prompts[1] - prompts[0])
+    runs = coupled_pair(process, prompts[0], near, prompts[2], n=150, seed=0, cuts=[2], key="test")
+    for stop in (0, 2):
+        ours = [run.log_ratios[:, stop:].sum(1).numpy() for run in runs]
+        values = path_advantages(*ours, rng=rng.generator(0, "coins"))
+        theirs = certificate(process, prompts[0], near, n=150, seed=1, stop=stop)
+        assert abs(values.mean() - theirs.tv) < 5 * values.std() * (2 / 300) ** 0.5
+        bound = law_bound(runs, stop, confidence=0.9, rng=rng.generator(0, "coins"))
+        assert bound == betting_limit(values, bound=1.0, confidence=0.9)
 
 
 def test_a_tail_from_the_first_step_is_the_common_prompt(process, prompts):
@@ -87,11 +108,13 @@ def test_the_certificate_is_not_contradicted(process, prompts, reader):
 
 
 def test_equal_prompts_cost_only_the_intervals(process, prompts):
-    """No divergence and no change: what is left is the exact limit of zero events in n."""
+    """No divergence and no change: what is left are limits of zeros, each at half of alpha."""
     made = commitment_certificate(
         process, prompts[0], prompts[0], read=bright, n=200, pilot=20, seed=0
     )
-    assert made.law_bound < 1e-6
+    zeros = np.zeros(400)
+    assert made.law_bound == betting_limit(zeros, bound=1.0, confidence=1 - 0.05 / 2)
+    assert made.whole_bound == betting_limit(zeros, bound=1.0, confidence=0.95)
     assert made.change_bound == pytest.approx(2 * (1 - (0.05 / 8) ** (1 / 200)), rel=1e-6)
 
 
@@ -134,7 +157,9 @@ def test_any_pipeline_gets_a_certificate(pipeline, guidance):
     g = rng.torch_generator(2)
     prompts = torch.randn(2, 5, 12, generator=g)
     process = PipelineProcess(pipeline, null=torch.zeros(5, 12), steps=4, guidance=guidance)
-    assert path_kl(process, prompts[0], prompts[1], n=20, seed=0).value > 0
+    made = certificate(process, prompts[0], prompts[1], n=20, seed=0)
+    assert made.forward.value > 0
+    assert 0 < made.tv <= made.tv_bound <= 1
     x = process.initial(2, generators=[g, g])
     assert process.decode(process.mean(x, 1, prompts[0])).shape == (2, 3, 8, 8)
     assert generate(process, prompts, 2).shape == (2, 2, 4, 8, 8)

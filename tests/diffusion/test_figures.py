@@ -43,4 +43,6 @@ def test_shares_price_and_coverage() -> None:
         radii=np.geomspace(0.1, 1, 3), purity=0.9, separation=4.0, steps=8
     )
     assert len(labels(figures.price(prices))) == 3
-    assert len(figures.coverage(coverage.coverage(n_oracles=3, n=40, seed=0)).axes) == 2
+    made = coverage.coverage_results(n_oracles=3, n=40, seed=0, unkind_sizes=[20], unkind_runs=3)
+    drawn = figures.coverage(made["table"], made["unkind"], nominal=0.025)
+    assert len(drawn.axes) == 2

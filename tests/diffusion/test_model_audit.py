@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from bbb_core.diffusion import two_group_oracle
-from bbb_core.diffusion.model_audit import audit_model
+from bbb_core.diffusion import certificate, two_group_oracle
+from bbb_core.diffusion.model_audit import audit_model, least_delta
 from bbb_core.errors import InputError
 
 
@@ -39,10 +40,35 @@ def test_a_close_prompt_is_certified_as_imbalanced():
 
 
 def test_prompts_that_the_model_ignores_refute_their_separation():
+    """The groups' prompts fail in .49 and .49 of their images; nothing that needs .05 is said."""
     groups = {"first": weight(0.51), "second": weight(0.49)}
     found = audit_model(two_group_oracle(steps=30), weight(0.5), groups, n=400, delta=0.05)
     assert found.refuted
-    assert found.imbalance_at_least == 0
+    assert 0.45 < found.delta_at_least <= 0.49
+    assert found.imbalance_at_least is None
+    assert found.by_group[["share_at_least", "imbalance_at_least"]].isna().all(axis=None)
+    assert (found.by_group["tv_upper"] < 0.05).all()
+    true = audit_model(two_group_oracle(steps=30), weight(0.5), groups, n=400, delta=0.49)
+    assert not true.refuted
+    assert true.by_group["share_at_least"].between(0, 0.51).all()
+
+
+def test_bounds_of_all_groups_hold_together():
+    """Each group's certificate pays for its share of the error: 1 - alpha / groups."""
+    groups = {"first": weight(0.9), "second": weight(0.2), "third": weight(0.5)}
+    process = two_group_oracle(steps=10)
+    found = audit_model(process, weight(0.6), groups, n=50, seed=3)
+    for row, (name, condition) in zip(found.by_group.itertuples(), groups.items(), strict=True):
+        alone = certificate(process, weight(0.6), condition, n=50, seed=3, confidence=1 - 0.05 / 3)
+        assert (row.group, row.tv_upper) == (name, alone.tv_bound)
+        assert (row.tv_low, row.tv_high) == alone.interval
+
+
+@pytest.mark.parametrize("bounds", [[0.1, 0.2], [0.5, 0.6], [0.05, 0.4, 0.9], [0.0, 0.0, 0.0, 0.3]])
+def test_the_least_separation_error_is_where_the_shares_sum_to_one(bounds):
+    grid = np.linspace(0, 1, 100_001)[:, None]
+    possible = (1 - grid - np.array(bounds)).clip(min=0).sum(1) <= 1
+    assert least_delta(np.array(bounds)) == pytest.approx(grid[possible.argmax(), 0], abs=1e-5)
 
 
 def test_bad_input_is_named():
@@ -51,5 +77,7 @@ def test_bad_input_is_named():
         audit_model(process, weight(0.5), {"only": weight(0.5)})
     with pytest.raises(InputError, match=r"groups\['b'\] has shape \[2\]"):
         audit_model(process, weight(0.5), {"a": weight(0.5), "b": torch.zeros(2).double()})
+    with pytest.raises(InputError, match="n is 19"):
+        audit_model(process, weight(0.5), {"a": weight(0.5), "b": weight(0.4)}, n=19)
     with pytest.raises(InputError, match="delta"):
         audit_model(process, weight(0.5), {"a": weight(0.5), "b": weight(0.4)}, delta=1.5)
