@@ -39,9 +39,10 @@ def model(**options: Any) -> None:
     """Certify how far a neutral prompt's images can be from each group prompt's, without labels.
 
     FOLDER holds a diffusers Stable Diffusion pipeline, or a checkpoint of this package (then name
-    --encoder). The path KL between the prompts bounds the total variation of their images; where
-    the bound is small, the neutral prompt provably draws mostly that group. A bound near 1 settles
-    nothing: draw --images, have them read, and use `bbb audit generations`.
+    --encoder). Sampled paths bound the total variation of two prompts' images, at every number of
+    paths and for every model; where the bound is small, the neutral prompt provably draws mostly
+    that group. A bound near 1 settles nothing: draw --images, have them read, and use `bbb audit
+    generations`. Where the bounds refute --delta, nothing that rests on it is reported.
     """
     out = require_new(options["out"])
     prompts = _prompts(options["neutral"], options["groups"])
@@ -73,8 +74,10 @@ def model(**options: Any) -> None:
         "confidence": found.confidence,
         "delta": found.delta,
         "guarantee": found.guarantee,
+        "delta_at_least": found.delta_at_least,
         "separation_refuted": found.refuted,
         "imbalance_at_least": found.imbalance_at_least,
+        "reason": _refutation(found) if found.refuted else None,
         "groups": records(found.by_group),
     }
     as_json, text = json.dumps(said, indent=1, allow_nan=False), _report(found, prompts)
@@ -136,24 +139,35 @@ def _draw(made: Path, process: Any, rows: Any, prompts: dict[str, str], options:
     pd.DataFrame(listed).to_csv(made / "images.csv", index=False, lineterminator="\n")
 
 
+def _refutation(found: Any) -> str:
+    """Say what is refuted, what that leaves, and what to do."""
+    return (
+        f"the prompts' images are too much alike for --delta {found.delta:g}: some group's prompt "
+        f"fails to draw its group in at least {found.delta_at_least:.1%} of its images. So no "
+        "share and no imbalance follows from these bounds; cosines and total variations stand. "
+        "Check that the model sees the words in which the prompts differ; draw the groups' "
+        "prompts (--images), have them read, and give the error that you find as --delta."
+    )
+
+
 def _report(found: Any, prompts: dict[str, str]) -> str:
     table = found.by_group.copy()
-    for way in ("kl_to", "kl_from"):
-        ends = zip(table[way], table.pop(f"{way}_low"), table.pop(f"{way}_high"), strict=True)
-        table[way] = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in ends]
-    head = [
-        f"Neutral prompt: {prompts['neutral']}",
-        f"Bounds hold together at {found.confidence:.0%} ({found.guarantee}), if each group's "
-        f"prompt draws its group in at least {1 - found.delta:.0%}.",
-    ]
+    for name in ("tv", "kl_to", "kl_from"):
+        ends = zip(table[name], table.pop(f"{name}_low"), table.pop(f"{name}_high"), strict=True)
+        table[name] = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in ends]
+    bounds = f"Bounds hold together at {found.confidence:.0%} ({found.guarantee})"
     least = found.imbalance_at_least
-    head.append(
-        "Refuted: the prompts' images are too much alike for the groups' prompts to draw their "
-        "groups this reliably (--delta); the model ignores the words, or most of them."
-        if found.refuted
-        else f"Certified: the imbalance is at least {least:.3f}."
-        if least > 0
-        else "Nothing is certified: the bounds allow balance. Draw images and have them read."
-    )
+    if found.refuted:
+        table = table.drop(columns=["share_at_least", "imbalance_at_least"])
+        head = [f"{bounds}.", f"Refuted: {_refutation(found)}"]
+    else:
+        head = [
+            f"{bounds}, those of shares and imbalance if each group's prompt draws its group in at "
+            f"least {1 - found.delta:.0%}.",
+            f"Certified: the imbalance is at least {least:.3f}."
+            if least > 0
+            else "Nothing is certified: the bounds allow balance. Draw images and have them read.",
+        ]
     shown = table.to_string(index=False, float_format=lambda x: f"{x:.3f}")
-    return "\n".join([*head, "", shown])
+    notes = "tv: of the paths; tv_upper: of the images. kl: a geometry, its intervals approximate."
+    return "\n".join([f"Neutral prompt: {prompts['neutral']}", *head, "", shown, "", notes])

@@ -106,6 +106,34 @@ def test_a_checkpoint_is_audited_and_its_images_listed(checkpoint, tmp_path):
     assert {"manifest.json", "model.safetensors"} <= set(manifest["inputs"])
 
 
+def test_a_refuted_assumption_leaves_no_bound_that_rests_on_it(checkpoint, tmp_path):
+    """Prompts with one embedding: whatever they draw, it is the same for both groups."""
+    same = tmp_path / "same.safetensors"
+    save_table(same, list(PROMPTS.values()), torch.eye(6)[[0, 0, 0]])
+    words = [checkpoint, "--encoder", f"table:{same}", *WORDS, *FAST, "--paths", 64]
+    out = tmp_path / "out"
+    made = run(*words, "--out", out)
+    assert made.exit_code == 0, made.output
+    assert "Refuted" in made.output
+    assert "at_least" not in made.output
+    assert "tv_upper" in made.output
+    assert "--images" in made.output
+    said = json.loads((out / "audit.json").read_text())
+    assert said["separation_refuted"] is True
+    assert said["imbalance_at_least"] is None
+    assert "--delta 0.05" in said["reason"]
+    assert 0.4 < said["delta_at_least"] <= 0.5
+    for row in said["groups"]:
+        assert row["share_at_least"] is None
+        assert row["imbalance_at_least"] is None
+        assert 0 < row["tv_upper"] < 0.1
+    assert pd.read_csv(out / "groups.csv")["share_at_least"].isna().all()
+    half = json.loads(run(*words, "--delta", "0.5", "--json").stdout)
+    assert half["separation_refuted"] is False
+    assert half["reason"] is None
+    assert all(row["share_at_least"] < 0.5 for row in half["groups"])
+
+
 def test_a_diffusers_pipeline_brings_its_own_encoder(pipeline, tmp_path):
     out = tmp_path / "out"
     made = run(pipeline, *WORDS, *FAST, "--guidance", 2, "--images", 1, "--out", out, "--json")
