@@ -1,4 +1,4 @@
-"""Reverse processes of a trained denoiser: certified ancestral sampling, and DDIM beside it.
+"""Reverse processes of a trained denoiser: the samplers of diffusers, certified.
 
 Serves section T0 and the chapter "A diffusion model of emoji people".
 """
@@ -6,8 +6,8 @@ Serves section T0 and the chapter "A diffusion model of emoji people".
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Float64
@@ -16,7 +16,7 @@ from torch import Tensor
 from bbb_core import checks, progress
 from bbb_core.diffusion.network import Denoiser
 from bbb_core.diffusion.process import Generators, ImageStreams, draw_normal
-from bbb_core.diffusion.schedule import Schedule, Variance
+from bbb_core.diffusion.scheduler import gaussian_steps
 from bbb_core.diffusion.training import noise_scheduler
 from bbb_core.errors import InputError
 
@@ -29,16 +29,18 @@ def to_images(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
 
 
 class SchedulerProcess(ABC):
-    r"""A reverse process with the means of a diffusers scheduler (`ReverseProcess`).
+    r"""A reverse process with the means and the noise of a diffusers scheduler (`ReverseProcess`).
 
-    With the predicted :math:`\hat x_0(x, c)`, clipped where the scheduler clips, the mean of step
-    k is :math:`\mu_k(x, c) = A_k \hat x_0 + B_k x`: diffusers' `DDPMScheduler.step` to rounding.
-    A sub-class gives the network's output.
+    Means and noise are those of the scheduler's own ``step``, to float precision, clipping or
+    thresholding and guidance included (`bbb_core.diffusion.scheduler`). One thing is added where
+    the scheduler adds no noise in its last step, as most do: a certificate needs noise there, so
+    the certified variant adds that of the forward process, and `finish` takes it away again by a
+    map that ignores the prompt. A sub-class gives the network's output.
 
     Parameters
     ----------
     scheduler
-        A diffusers scheduler with `alphas_cumprod` and integer timesteps.
+        A diffusers scheduler of a reproduced kind, see `gaussian_steps`.
     image_shape
         (channels, height, width) of a state.
     steps
@@ -46,24 +48,30 @@ class SchedulerProcess(ABC):
     guidance
         Weight w of classifier-free guidance: null + w (prompt - null); 1 is no guidance.
     variance
-        "certified" keeps noise in the last step, so path KL bounds total variation;
-        "posterior" is diffusers' default and adds none there.
+        "certified": the scheduler's noise, and noise in the last step in any case, so that bounds
+        on paths bound total variation. "scheduler": the scheduler's noise alone.
+    eta
+        Weight of DDIM's noise, in [0, 1]; other schedulers have none.
     batch
         Images per network evaluation.
 
     Attributes
     ----------
+    coefficients
+        Of all steps, `GaussianSteps`.
     sigmas
         Standard deviations, float64 [K]; entry k - 1 belongs to step k.
     timesteps
         Training timesteps, [K]; entry k - 1 belongs to step k.
+    sampler
+        What is sampled, in words, for reports.
     evaluations
         Network evaluations of one image so far.
 
     Raises
     ------
     InputError
-        When the scheduler's kind of prediction is unknown, or a number is out of range.
+        When the scheduler is not reproduced or adds no noise, or a number is out of range.
     """
 
     def __init__(
@@ -73,27 +81,25 @@ class SchedulerProcess(ABC):
         image_shape: tuple[int, int, int],
         steps: int = 40,
         guidance: float = 1.0,
-        variance: Variance = "certified",
+        variance: Literal["certified", "scheduler"] = "certified",
+        eta: float = 0.0,
         batch: int = 64,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.kind = checks.choice(
-            "scheduler.config.prediction_type",
-            scheduler.config.prediction_type,
-            ["v_prediction", "epsilon", "sample"],
-        )
+        checks.choice("variance", variance, ["certified", "scheduler"])
         self.image_shape = image_shape
         self.guidance = checks.number("guidance", guidance, low=0)
         self.batch = checks.integer("batch", batch, low=1)
         self.device = torch.device(device)
-        scheduler.set_timesteps(checks.integer("steps", steps, low=1))
-        self.timesteps = torch.as_tensor(scheduler.timesteps).flip(0).long().cpu()
-        bars = scheduler.alphas_cumprod.double().cpu()[self.timesteps]
-        before = torch.cat([torch.ones(1, dtype=torch.float64), bars[:-1]])
-        self.schedule = Schedule(betas=1 - bars / before)
-        self.sigmas: Float64[Tensor, "K"] = self.schedule.sigmas(variance)
-        clips = getattr(scheduler.config, "clip_sample", False)
-        self.clip = float(scheduler.config.clip_sample_range) if clips else None
+        self.coefficients = gaussian_steps(scheduler, steps, eta=eta)
+        self.kind = scheduler.config.prediction_type
+        self.timesteps = self.coefficients.timesteps
+        self.sigmas: Float64[Tensor, "K"] = self.coefficients.sigmas.clone()
+        self._finishes = variance == "certified" and float(self.sigmas[0]) == 0
+        self.sampler = self.coefficients.name
+        if self._finishes:
+            self.sigmas[0] = self.coefficients.last
+            self.sampler += ", with noise in the last step, removed under the null condition"
         self.evaluations = 0
 
     @abstractmethod
@@ -105,8 +111,9 @@ class SchedulerProcess(ABC):
         """Return the null condition of one image."""
 
     def initial(self, n: int, *, generators: Generators) -> Tensor:
-        """Return x_K ~ N(0, I), the same for every condition."""
-        return draw_normal(generators, n, self.image_shape).to(self.device, torch.float64)
+        """Return x_K, normal with the scheduler's spread, the same for every condition."""
+        x = draw_normal(generators, n, self.image_shape).to(self.device, torch.float64)
+        return x if self.coefficients.start == 1 else x.mul_(self.coefficients.start)
 
     def _rows(self, condition: Tensor, n: int) -> Tensor:
         null = self.null()
@@ -119,7 +126,7 @@ class SchedulerProcess(ABC):
     def output(self, x: Tensor, step: int, condition: Tensor) -> Tensor:
         """Return the guided prediction of a step, float64, in pieces of `batch` images."""
         rows = self._rows(condition, len(x))
-        single = x.float()
+        single = self._input(x, step).float()
         t = self.timesteps[step - 1].to(self.device)
         if self.guidance != 1:
             single = torch.cat([single, single])
@@ -135,47 +142,45 @@ class SchedulerProcess(ABC):
         prompt, null = out.double().chunk(2)
         return null.lerp(prompt, self.guidance)
 
-    def predicted(self, x: Tensor, step: int, condition: Tensor) -> Tensor:
-        """Return the predicted x_0, clipped as the sampler clips it."""
-        bar = float(self.schedule.alpha_bar[step - 1])
-        out = self.output(x, step, condition)  # a fresh tensor, so it is overwritten
+    def _input(self, x: Tensor, step: int) -> Tensor:
+        """Return what the network sees of a state: signal and noise of total variance one."""
+        scale = float(self.coefficients.scale[step - 1])
+        return x if scale == 1 else x / scale
+
+    def _unrestricted(self, x: Tensor, step: int, condition: Tensor) -> Tensor:
+        """Return the predicted x_0 as the network gives it, a fresh tensor."""
+        bar = float(self.coefficients.alpha_bar[step - 1])
+        out, seen = self.output(x, step, condition), self._input(x, step)
         if self.kind == "v_prediction":
-            x0 = out.mul_(-((1 - bar) ** 0.5)).add_(x, alpha=bar**0.5)
-        elif self.kind == "epsilon":
-            x0 = out.mul_(-((1 - bar) ** 0.5)).add_(x).div_(bar**0.5)
-        else:
-            x0 = out
-        return x0 if self.clip is None else x0.clamp_(-self.clip, self.clip)
+            return out.mul_(-((1 - bar) ** 0.5)).add_(seen, alpha=bar**0.5)
+        if self.kind == "epsilon":
+            return out.mul_(-((1 - bar) ** 0.5)).add_(seen).div_(bar**0.5)
+        return out
+
+    def predicted(self, x: Tensor, step: int, condition: Tensor) -> Tensor:
+        """Return the predicted x_0, clipped or thresholded as the sampler does it."""
+        x0, restrict = self._unrestricted(x, step, condition), self.coefficients.restrict
+        return x0 if restrict is None else restrict(x0)
 
     def mean(self, x: Tensor, step: int, condition: Tensor) -> Tensor:
         """Return mu_k(x, c), float64."""
-        data, state = self.schedule.mean_coefficients
-        x0 = self.predicted(x, step, condition)
-        return x0.mul_(float(data[step - 1])).add_(x, alpha=float(state[step - 1]))
+        made = self.coefficients
+        data, state, raw = (float(part[step - 1]) for part in (made.data, made.state, made.raw))
+        if raw == 0:
+            return self.predicted(x, step, condition).mul_(data).add_(x, alpha=state)
+        x0 = self._unrestricted(x, step, condition)
+        rest = x0 * raw
+        kept = x0 if made.restrict is None else made.restrict(x0)
+        return kept.mul_(data).add_(x, alpha=state).add_(rest)
 
     def finish(self, x: Tensor) -> Tensor:
-        """Clean x_0 by one denoising step under the null condition: the common last map.
+        """Clean x_0 of the noise that the certified variant added in the last step.
 
-        It does not depend on the prompt, so it cannot raise the total variation of two laws.
+        One denoising step under the null condition: it does not depend on the prompt, so it cannot
+        raise the total variation of two laws. Where the scheduler's own noise is all there is, the
+        image is left as it is.
         """
-        return self.predicted(x, 1, self.null())
-
-    def ddim(
-        self, condition: Tensor, n: int, *, generators: Generators
-    ) -> Iterator[tuple[int, Tensor]]:
-        """Yield (k, x_k) of the deterministic DDIM sampler, k = K, ..., 0, for comparison.
-
-        It adds no noise, so path KL says nothing about its law.
-        """
-        x = self.initial(n, generators=generators)
-        bars = torch.cat([torch.ones(1, dtype=torch.float64), self.schedule.alpha_bar])
-        for step in range(len(self.sigmas), 0, -1):
-            yield step, x
-            x0 = self.predicted(x, step, condition)
-            bar, before = float(bars[step]), float(bars[step - 1])
-            noise = (x - bar**0.5 * x0) / (1 - bar) ** 0.5
-            x = before**0.5 * x0 + (1 - before) ** 0.5 * noise
-        yield 0, x
+        return self.predicted(x, 1, self.null()) if self._finishes else x
 
 
 class DenoiserProcess(SchedulerProcess):
@@ -186,9 +191,9 @@ class DenoiserProcess(SchedulerProcess):
     network
         The denoiser; state and means are float64, the network computes in float32.
     scheduler
-        A diffusers DDPMScheduler, by default the one of training.
+        A diffusers scheduler, by default the DDPMScheduler of training.
     options
-        Those of `SchedulerProcess`: steps, guidance, variance, batch.
+        Those of `SchedulerProcess`: steps, guidance, variance, eta, batch.
     """
 
     def __init__(self, network: Denoiser, *, scheduler: Any = None, **options: Any) -> None:

@@ -30,12 +30,12 @@ class Schedule:
     Parameters
     ----------
     betas : Tensor, shape [K]
-        Noise added by each forward step, in (0, 1).
+        Noise added by each forward step, in (0, 1); the last may be 1, where no signal is left.
 
     Raises
     ------
     InputError
-        If a beta lies outside (0, 1).
+        If a beta lies outside this range.
 
     References
     ----------
@@ -52,7 +52,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         checks.vector("betas", self.betas)
-        bad = (self.betas <= 0) | (self.betas >= 1)
+        bad = (self.betas <= 0) | (self.betas > 1)
+        bad[:-1] |= self.betas[:-1] == 1
         if bad.any():
             value = float(self.betas[bad][0])
             raise InputError(f"betas is {value:.6g}; pass values strictly between 0 and 1.")

@@ -224,7 +224,7 @@ def training_table(study: Study, *, reverse_steps: int) -> pd.DataFrame:
 def refusal() -> str:
     """Return what the certificate says to a sampler without noise in its last step."""
     network = NetworkConfig(embedding_dim=4, resolution=8, channels=(8,), groups=4)
-    process = DenoiserProcess(build_denoiser(network), steps=4, variance="posterior")
+    process = DenoiserProcess(build_denoiser(network), steps=4, variance="scheduler")
     try:
         path_kl(process, torch.zeros(4), torch.ones(4), n=20, seed=0)
     except InputError as refused:

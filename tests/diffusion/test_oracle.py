@@ -255,7 +255,7 @@ def test_sampler_draws_the_mixture_when_steps_are_many() -> None:
         (lambda: two_group_oracle().shares(tensor(0.1, 0.2)), "condition has 2 dimensions"),
         (lambda: two_group_oracle().shares(tensor(np.nan)), "nan"),
         (lambda: two_group_oracle().level(101), "step is 101"),
-        (lambda: Schedule(betas=tensor(0.1, 1.0)), "betas is 1"),
+        (lambda: Schedule(betas=tensor(1.0, 0.1)), "betas is 1"),
         (lambda: Schedule.linear(0), "steps is 0"),
         (lambda: sample(two_group_oracle(), tensor(0.5), 0), "n is 0"),
         (lambda: sample(two_group_oracle(), tensor([0.5], [0.6]), 3), "condition has 2 rows"),
