@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,9 @@ from bbb_core.results.files import cache_dir
 __all__ = ["EmbeddingCache"]
 
 _LOOKUP = 500  # keys per query, below SQLite's smallest limit on variables
+_SEAL = 8  # bytes of the digest behind each row
+_WAIT = 10.0  # seconds for somebody else's transaction, which takes milliseconds
+_COLUMNS = ["encoder", "text", "vector"]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     encoder TEXT NOT NULL,
@@ -30,9 +33,10 @@ class EmbeddingCache:
     """Rows that an encoder computed before, in one SQLite file.
 
     Each `put` is one transaction, so an interrupted run keeps all its finished batches and two
-    processes can write at the same time. A damaged file is moved aside and begun again; a folder
-    that cannot be written only costs time. Rows are checked when read: a cache never turns into
-    a source of NaN or of vectors of the wrong length.
+    processes can write at the same time. Nothing that happens to the file ends a run: a damaged
+    file or one of another kind is moved aside and begun again, and where the folder cannot be
+    read or written, or the disk is full, rows are computed each time. Every row carries a digest
+    of its encoder, text and numbers, so what is read is what was written.
 
     Parameters
     ----------
@@ -47,66 +51,85 @@ class EmbeddingCache:
     def __init__(self, encoder: str, dim: int, *, path: Path | None = None) -> None:
         self._encoder = encoder
         self._dim = dim
-        self._path = cache_dir() / "embeddings.sqlite" if path is None else path
+        self._path = path
+        self._usable = True
 
     def get(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the rows that are known, by text."""
         keys = {_key(text): text for text in texts}
+        wanted, size = list(keys), 4 * self._dim + _SEAL
         found: dict[str, np.ndarray] = {}
-        with self._connection() as db:
-            if db is None:
-                return found
-            wanted = list(keys)
+
+        def look(db: sqlite3.Connection) -> None:
             for start in range(0, len(wanted), _LOOKUP):
                 part = wanted[start : start + _LOOKUP]
                 marks = ",".join("?" * len(part))
-                query = f"SELECT text, vector FROM rows WHERE encoder = ? AND text IN ({marks})"
-                for key, blob in db.execute(query, (self._encoder, *part)):
-                    row = np.frombuffer(blob, dtype="<f4") if len(blob) == 4 * self._dim else None
-                    if row is not None and abs(float(row @ row) - 1.0) < 1e-3:
-                        found[keys[bytes(key)]] = row
+                query = (
+                    "SELECT text, vector FROM rows "
+                    f"WHERE encoder = ? AND length(vector) = ? AND text IN ({marks})"
+                )
+                for key, sealed in db.execute(query, (self._encoder, size, *part)):
+                    numbers = sealed[:-_SEAL] if isinstance(sealed, bytes) else b""
+                    if key in keys and sealed == self._sealed(key, numbers):
+                        found[keys[key]] = np.frombuffer(numbers, dtype="<f4")
+
+        self._run(look)
         return found
 
     def put(self, rows: Mapping[str, np.ndarray]) -> None:
         """Add rows in one transaction."""
-        values = [
-            (self._encoder, _key(text), np.asarray(row, dtype="<f4").tobytes())
-            for text, row in rows.items()
-        ]
-        with self._connection() as db:
-            if db is not None:
-                db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", values)
-                db.commit()
+        values = []
+        for text, row in rows.items():
+            key, numbers = _key(text), np.asarray(row, dtype="<f4").tobytes()
+            values.append((self._encoder, key, self._sealed(key, numbers)))
 
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection | None]:
-        db = self._open()
-        try:
-            yield db
-        finally:
-            if db is not None:
-                db.close()
+        def store(db: sqlite3.Connection) -> None:
+            db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", values)
+            db.commit()
 
-    def _open(self) -> sqlite3.Connection | None:
-        for _ in range(2):
-            db = None
+        self._run(store)
+
+    def _sealed(self, key: bytes, numbers: bytes) -> bytes:
+        seal = hashlib.blake2b(key + numbers, key=_key(self._encoder), digest_size=_SEAL)
+        return numbers + seal.digest()
+
+    def _run(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Do some work with the database; where that cannot be done, do without from now on."""
+        for _ in range(2 if self._usable else 0):
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                db = sqlite3.connect(self._path, timeout=60.0)
-                db.execute(_SCHEMA)
-                return db
-            except sqlite3.OperationalError:  # read-only or locked for a minute: do without
-                if db is not None:
-                    db.close()
-                return None
-            except sqlite3.DatabaseError:  # not a database: move it aside, begin again
-                if db is not None:
-                    db.close()
-                with contextlib.suppress(OSError):
-                    os.replace(self._path, self._path.with_suffix(".damaged"))
-            except OSError:
-                return None
-        return None
+                path = cache_dir() / "embeddings.sqlite" if self._path is None else self._path
+                with contextlib.closing(_open(path)) as db:
+                    return work(db)
+            except sqlite3.OperationalError:  # cannot be opened or written, locked, disk full
+                break
+            except sqlite3.DatabaseError:  # damaged, or no cache: move it aside, begin again
+                _move_aside(path)
+            except (sqlite3.Error, OSError, RuntimeError, ValueError):
+                break
+        self._usable = False
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():
+        raise FileExistsError(path)
+    db = sqlite3.connect(path, timeout=_WAIT)
+    try:
+        db.text_factory = bytes
+        db.execute(_SCHEMA)
+        columns = [name.decode() for _, name, *_ in db.execute("PRAGMA table_info(rows)")]
+        if columns != _COLUMNS:
+            raise sqlite3.DatabaseError("a table of another kind")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _move_aside(path: Path) -> None:
+    for ending in ("", "-journal"):  # a journal left behind would be played into the new file
+        with contextlib.suppress(OSError):
+            os.replace(f"{path}{ending}", f"{path.with_suffix('.damaged')}{ending}")
 
 
 def _key(text: str) -> bytes:

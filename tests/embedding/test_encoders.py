@@ -82,14 +82,123 @@ def test_a_damaged_cache_is_moved_aside(own_cache):
     assert (own_cache / "embeddings.damaged").exists()
 
 
-def test_wrong_rows_in_the_cache_are_computed_again(own_cache):
-    Letters().encode_text(["a"])
-    with sqlite3.connect(own_cache / "embeddings.sqlite") as db:
-        db.execute("UPDATE rows SET vector = ?", (np.full(26, np.nan, "<f4").tobytes(),))
+def change(folder, statement, *values):
+    with sqlite3.connect(folder / "embeddings.sqlite") as db:
+        db.execute(statement, values)
     db.close()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.full(26, np.nan, "<f4").tobytes(), np.eye(26, dtype="<f4")[3].tobytes() + b"\0" * 8,
+     b"", "text", 3, 1.5],
+)  # fmt: skip
+def test_wrong_rows_in_the_cache_are_computed_again(own_cache, value):
+    Letters().encode_text(["a"])
+    change(own_cache, "UPDATE rows SET vector = ?", value)
     again = Letters()
     assert again.encode_text(["a"])[0, 0] == 1.0
     assert again.batches == [["a"]]
+
+
+def test_a_flipped_bit_or_a_row_of_another_text_is_noticed(own_cache):
+    Letters().encode_text(["aab", "b"])
+    path = own_cache / "embeddings.sqlite"
+    with sqlite3.connect(path) as db:
+        (row,) = db.execute("SELECT vector FROM rows WHERE length(vector) > 0 LIMIT 1").fetchone()
+    db.close()
+    flipped = bytes([row[0] ^ 1]) + row[1:]  # the norm hardly changes
+    for wrong in (flipped, row):
+        change(own_cache, "UPDATE rows SET vector = ?", wrong)
+        again = Letters()
+        assert again.encode_text(["b"])[0, 1] == 1.0
+
+
+@pytest.mark.parametrize(
+    "schema",
+    ["CREATE TABLE rows (id INTEGER PRIMARY KEY, name TEXT)", "CREATE VIEW rows AS SELECT 1 AS x",
+     "CREATE TABLE rows (encoder TEXT, text BLOB, vector BLOB CHECK (vector IS NULL))"],
+)  # fmt: skip
+def test_a_database_of_another_kind_is_moved_aside(own_cache, schema):
+    own_cache.mkdir()
+    change(own_cache, schema)
+    for _ in range(2):
+        assert Letters().encode_text(["a"])[0, 0] == 1.0
+    assert (own_cache / "embeddings.damaged").exists()
+    last = Letters()
+    last.encode_text(["a"])
+    assert last.batches == []
+
+
+@pytest.mark.parametrize("place", range(16))
+def test_damaged_pages_cost_time_only(own_cache, place):
+    texts = [chr(97 + i) * (j + 1) + "z" for i in range(20) for j in range(10)]
+    expected = Letters(cached=False).encode_text(texts)
+    Letters().encode_text(texts)
+    path = own_cache / "embeddings.sqlite"
+    content = bytearray(path.read_bytes())
+    start = place * len(content) // 16
+    content[start : start + 600] = b"\xa5" * 600
+    path.write_bytes(content)
+    for _ in range(2):
+        assert torch.equal(Letters().encode_text(texts), expected)
+    last = Letters()
+    last.encode_text(texts)
+    assert sum(map(len, last.batches)) < len(texts)  # the cache works again
+
+
+@pytest.mark.parametrize("error", ["database or disk is full", "attempt to write a readonly file"])
+def test_a_disk_that_takes_nothing_is_asked_once(own_cache, monkeypatch, error):
+    asked = []
+
+    class Full:
+        def __init__(self, *args, **options):
+            asked.append(args)
+
+        def execute(self, *args):
+            raise sqlite3.OperationalError(error)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("bbb_core.embedding.cache.sqlite3.connect", Full)
+    assert Letters(batch_size=1).encode_text(["a", "b", "c"]).shape == (3, 26)
+    assert len(asked) == 1
+
+
+def test_a_full_disk_while_rows_are_stored(own_cache, monkeypatch):
+    Letters().encode_text(["a"])
+    real = sqlite3.connect
+
+    def small(*args, **options):
+        db = real(*args, **options)
+        db.execute("PRAGMA max_page_count = 2")
+        return db
+
+    monkeypatch.setattr("bbb_core.embedding.cache.sqlite3.connect", small)
+    texts = ["b" * (i + 1) for i in range(200)] + ["a"]
+    limited = Letters(batch_size=50)
+    assert limited.encode_text(texts).shape == (201, 26)
+    assert "a" not in [text for batch in limited.batches for text in batch]
+
+
+def test_a_read_only_cache_is_still_read(own_cache):
+    Letters().encode_text(["a"])
+    (own_cache / "embeddings.sqlite").chmod(0o444)
+    own_cache.chmod(0o555)
+    try:
+        encoder = Letters()
+        assert encoder.encode_text(["a", "b"]).shape == (2, 26)
+        assert encoder.batches == [["b"]]
+    finally:
+        own_cache.chmod(0o755)
+
+
+def test_what_is_no_file_is_left_alone(own_cache):
+    own_cache.mkdir()
+    (own_cache / "embeddings.sqlite").symlink_to("/dev/zero")
+    assert Letters().encode_text(["a"]).shape == (1, 26)
+    assert (own_cache / "embeddings.sqlite").is_symlink()
 
 
 def test_a_folder_that_cannot_be_written_only_costs_time(tmp_path, monkeypatch):
