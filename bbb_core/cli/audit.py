@@ -187,29 +187,30 @@ def _counted(things: Any, noun: str) -> str:
 
 
 def _count(notes: dict[str, Any], percent: str) -> str:
-    if notes["beyond_baseline_holm"] is None:
-        return "One template and one pair: no interval; pass several --template or --pair."
-    return (
-        f"{notes['beyond_baseline_holm']} of {notes['occupations']} occupations differ from the "
-        f"baseline after Holm's correction ({percent}), {notes['beyond_baseline_bh']} after "
-        "Benjamini and Hochberg's."
-    )
+    said = [notes["no_interval"]] if notes["no_interval"] else []
+    if notes["beyond_baseline_holm"] is not None:
+        said.append(
+            f"{notes['beyond_baseline_holm']} of {notes['occupations']} occupations differ from the "
+            f"baseline after Holm's correction ({percent}), {notes['beyond_baseline_bh']} after "
+            "Benjamini and Hochberg's."
+        )
+    return "\n".join(said)
 
 
 def _rows(rows: Any, percent: str) -> str:
     import pandas as pd
 
-    tested = bool(rows["low"].notna().all())
+    tested = bool(rows["low"].notna().any())
     shown = pd.DataFrame(
         {"occupation": rows["occupation"], "gap": rows["gap"].map("{:+.4f}".format),
          "beyond": rows["beyond"].map("{:+.4f}".format)}
     )  # fmt: skip
     if tested:
         shown[f"{percent} interval"] = [
-            f"[{low:+.4f}, {high:+.4f}]"
+            f"[{low:+.4f}, {high:+.4f}]" if low == low else ""
             for low, high in zip(rows["low"], rows["high"], strict=True)
         ]
-        shown["p (Holm)"] = rows["p_holm"].map("{:.3g}".format)
+        shown["p (Holm)"] = [f"{p:.3g}" if p == p else "" for p in rows["p_holm"]]
     if "rank" in rows:
         shown["rank in baseline"] = rows["rank"].map("{:.2f}".format)
     if rows["share_women"].notna().any():

@@ -13,7 +13,14 @@ import pandas as pd
 
 from bbb_core import checks, prompts
 from bbb_core.data.labour import shares_of
-from bbb_core.embedding.crossed import GapTable, baseline_rank, measure_gaps, summarise_gaps
+from bbb_core.embedding.crossed import (
+    GAP_ROUNDING,
+    GapTable,
+    baseline_rank,
+    measure_gaps,
+    summarise_gaps,
+    told_apart,
+)
 from bbb_core.embedding.encoder import Encoder
 from bbb_core.embedding.gaps import bias_gap
 from bbb_core.errors import InputError
@@ -181,8 +188,11 @@ def _measure(encoder: Encoder, plan: Plan, nouns: Sequence[str]) -> list[GapTabl
     row = {text: number for number, text in enumerate(texts)}
     rows = encoder.encode_text(texts)
     neutral = rows[[row[family.neutral] for family in made.values()]]
-    group = {n: rows[[row[f.groups[n]] for f in made.values()]] for n in plan.groups}
+    named = {n: [family.groups[n] for family in made.values()] for n in plan.groups}
+    group = {n: rows[[row[text] for text in texts]] for n, texts in named.items()}
     first, *others = group
+    for other in others:
+        told_apart(named[first], named[other], group[first], group[other])
     return [
         GapTable(
             nouns=tuple(nouns), templates=plan.templates, pairs=(f"{first}/{other}",),
@@ -208,17 +218,18 @@ def _notes(
     frame: pd.DataFrame, base: GapTable | None, plan: Plan, confidence: float, seed: int
 ) -> dict[str, Any]:
     level = 1 - confidence
-    tested = bool(frame["p_holm"].notna().all())
+    tested = bool(frame["p_holm"].notna().any())
     notes: dict[str, Any] = {
         "occupations": len(frame),
         "mean_gap": float(frame["gap"].mean()),
         "baseline_gap": None if base is None else float(base.mean.mean()),
         "beyond_baseline_holm": int((frame["p_holm"] < level).sum()) if tested else None,
         "beyond_baseline_bh": int((frame["p_bh"] < level).sum()) if tested else None,
+        "no_interval": _no_interval(frame, plan),
         "labour": None,
     }
     known = frame.dropna(subset=["share_women"])
-    varied = known["share_women"].nunique() > 1 and known["gap"].nunique() > 1
+    varied = known["share_women"].nunique() > 1 and np.ptp(known["gap"]) > GAP_ROUNDING
     if plan.about_women and len(known) >= 4 and varied:
         gaps, shares = known["gap"].to_numpy(), known["share_women"].to_numpy()
         found = correlation(
@@ -230,3 +241,16 @@ def _notes(
             "high": found.high, "p": test.p_value,
         }  # fmt: skip
     return notes
+
+
+def _no_interval(frame: pd.DataFrame, plan: Plan) -> str | None:
+    """Say why some gaps have neither interval nor p-value; None where all have."""
+    missing = int(frame["p"].isna().sum())
+    if not missing:
+        return None
+    if len(plan.templates) * len(plan.pairs or "1") == 1:
+        return "One template and one pair: no interval; pass several --template or --pair."
+    return (
+        f"{missing} of {len(frame)} occupations have one gap beyond the baseline under every "
+        "template and pair: nothing to estimate an error from, so no interval and no p-value."
+    )

@@ -18,16 +18,29 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
 from scipy import stats
+from torch import Tensor
 
 from bbb_core import checks
-from bbb_core.embedding.encoder import Encoder
+from bbb_core.embedding.encoder import Encoder, shortened
 from bbb_core.embedding.gaps import bias_gap
 from bbb_core.errors import InputError
 from bbb_core.prompts import families, word_pair
 from bbb_core.stats import benjamini_hochberg, holm
 
-__all__ = ["GapTable", "baseline_rank", "crossed_interval", "measure_gaps", "summarise_gaps"]
+__all__ = [
+    "GAP_ROUNDING",
+    "GapTable",
+    "baseline_rank",
+    "crossed_interval",
+    "measure_gaps",
+    "summarise_gaps",
+    "told_apart",
+]
+
+GAP_ROUNDING = 8 * torch.finfo(torch.float32).eps
+"""What rounding leaves of equal gaps: rows are float32, a gap is a difference of two cosines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +117,10 @@ def measure_gaps(
     texts = list(dict.fromkeys(text for family in made for text in family))
     row = {text: number for number, text in enumerate(texts)}
     embedded = encoder.encode_text(texts)
-    gaps = bias_gap(
-        embedded[[row[family.neutral] for family in made]],
-        embedded[[row[family.groups["first"]] for family in made]],
-        embedded[[row[family.groups["second"]] for family in made]],
-    )
+    neutral, *named = zip(*made, strict=True)
+    p, first, second = (embedded[[row[t] for t in texts]] for texts in (neutral, *named))
+    told_apart(*named, first, second)
+    gaps = bias_gap(p, first, second)
     gaps = torch.where(gaps.abs() <= 4 * torch.finfo(torch.float32).eps, 0.0, gaps)  # rounding
     cells = gaps.reshape(len(templates), len(pairs), len(nouns)).permute(2, 0, 1)
     return GapTable(
@@ -117,6 +129,28 @@ def measure_gaps(
         pairs=tuple(pairs),
         values=cells.contiguous().to(torch.float64).numpy(),
     )
+
+
+def told_apart(
+    prompts_a: Sequence[str],
+    prompts_b: Sequence[str],
+    rows_a: Float[Tensor, "n d"],
+    rows_b: Float[Tensor, "n d"],
+) -> None:
+    """Refuse prompts of two groups that an encoder reads alike: their gap is 0 by construction.
+
+    Raises
+    ------
+    InputError
+        Naming the two prompts.
+    """
+    alike = torch.nonzero((rows_a - rows_b).abs().amax(1) <= GAP_ROUNDING).flatten()
+    if len(alike):
+        a, b = prompts_a[int(alike[0])], prompts_b[int(alike[0])]
+        raise InputError(
+            f"the encoder gives {shortened(a)!r} and {shortened(b)!r} one embedding, so a gap "
+            "between them is zero whatever the occupation; use other words."
+        )
 
 
 def crossed_interval(
@@ -180,7 +214,9 @@ def summarise_gaps(
     -------
     DataFrame
         Indexed by noun: ``gap``, ``beyond`` (the gap beyond the baseline; equal to the gap without
-        one), its ``low`` and ``high``, ``p``, ``p_holm``, ``p_bh``.
+        one), its ``low`` and ``high``, ``p``, ``p_holm``, ``p_bh``. Where the gap beyond the
+        baseline is the same in every cell, up to rounding, there is nothing to estimate an error
+        from: interval and p-values are NaN.
     """
     if baseline is None:
         shift = np.zeros(table.values.shape[1:])
@@ -190,6 +226,11 @@ def summarise_gaps(
         shift = baseline.values.mean(0)
     beyond = table.values - shift
     low, high, p = crossed_interval(beyond, confidence=confidence)
+    varied = np.ptp(beyond, axis=(1, 2)) > GAP_ROUNDING
+    low, high, p = (np.where(varied, x, np.nan) for x in (low, high, p))
+    p_holm, p_bh = p.copy(), p.copy()
+    if varied.any():
+        p_holm[varied], p_bh[varied] = holm(p[varied]), benjamini_hochberg(p[varied])
     return pd.DataFrame(
         {
             "gap": table.mean,
@@ -197,8 +238,8 @@ def summarise_gaps(
             "low": low,
             "high": high,
             "p": p,
-            "p_holm": holm(p),
-            "p_bh": benjamini_hochberg(p),
+            "p_holm": p_holm,
+            "p_bh": p_bh,
         },
         index=pd.Index(table.nouns, name="noun"),
     )

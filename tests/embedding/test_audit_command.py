@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from bbb_core.cli import main
 from bbb_core.data.labour import labour_shares
 from bbb_core.embedding.table import save_table
+from bbb_core.prompts import GENDER_PAIRS, word_pair
 from bbb_core.results.files import sha256
 from bbb_core.rng import generator
 
@@ -220,6 +221,44 @@ def test_occupations_come_from_a_regular_file(path):
     result = run(*G, "--occupations-file", path)
     assert result.exit_code == 2
     assert "name a file" in result.stderr
+
+
+def constant_gaps(tmp_path):
+    """Write a table in which every gap of every occupation is 0.5 up to float32."""
+    options = ("--template", "a {}", "--template", "the {}", "--baseline", "none")
+    ask = ("--occupations", "nurse,engineer,doctor,plumber", *options)
+    texts = run("--encoder", "table:x.npz", "--list-prompts", *ask).stdout.splitlines()
+    first = tuple(word_pair(pair)[0] for pair in GENDER_PAIRS)
+    second = tuple(word_pair(pair)[1] for pair in GENDER_PAIRS)
+    rows = []
+    for text in texts:
+        words = text.split()
+        kind = 1 if words[1] in first else 2 if words[1] in second else 0
+        rows.append([[1, 0, 0], [0.75**0.5, 0.5, 0], [0.75**0.5 - 0.5, 0, 0.93060486]][kind])
+    rotation = np.linalg.qr(generator(1).normal(size=(3, 3)))[0]
+    save_table(tmp_path / "c.safetensors", texts, torch.tensor(np.array(rows) @ rotation))
+    return run("--encoder", f"table:{tmp_path / 'c.safetensors'}", *ask, "--json"), ask
+
+
+def test_gaps_without_variation_get_words_and_no_p_value(tmp_path):
+    result, ask = constant_gaps(tmp_path)
+    said = json.loads(result.stdout)
+    assert [row["p"] for row in said["table"]] == [None] * 4
+    assert [row["gap"] for row in said["table"]] == pytest.approx([0.5] * 4, abs=1e-6)
+    notes = said["contrasts"]["first - second"]
+    assert notes["labour"] is None  # a correlation of rounding errors
+    assert notes["beyond_baseline_holm"] is None
+    text = run("--encoder", f"table:{tmp_path / 'c.safetensors'}", *ask).stdout
+    assert "4 of 4 occupations have one gap" in text
+    assert "nan" not in text.lower()
+
+
+def test_words_that_an_encoder_reads_alike_are_refused():
+    ask = ("--encoder", "minilm", "--occupations", "nurse,judge", "--template", "a {}")
+    for words in (("--pair", "Female/female"), ("--group", "a=a Fat {}", "--group", "b=a fat {}")):
+        result = run(*ask, *words)
+        assert result.exit_code == 2
+        assert "one embedding" in result.stderr
 
 
 def test_a_long_prompt_is_refused(tmp_path):

@@ -71,6 +71,28 @@ def test_no_variation():
     assert p.tolist() == [1.0, 0.0]
 
 
+def test_gaps_that_differ_by_rounding_alone_have_no_interval():
+    """Noise of 1e-8 around one value would give the smallest p-values of all."""
+    rng = generator(6)
+    noise = 1e-8 * rng.normal(size=(3, 4, 5))
+    values = np.array([0.3, 0.0, 0.1])[:, None, None] + noise
+    values[2] += 0.01 * rng.normal(size=(4, 5))
+    found = summarise_gaps(_table(values))
+    assert found[["low", "high", "p", "p_holm", "p_bh"]].isna().all(axis=1).tolist() == [1, 1, 0]
+    assert found["p_holm"].iloc[2] == found["p"].iloc[2]  # no correction for what was not tested
+    assert np.allclose(found["gap"], [0.3, 0.0, 0.1], atol=0.01)
+    assert summarise_gaps(_table(values[:2]))["p"].isna().all()
+
+
+def test_groups_that_an_encoder_reads_alike_are_refused():
+    class Deaf(Hashed):
+        def encode_text(self, texts):
+            return super().encode_text([text.lower() for text in texts])
+
+    with pytest.raises(InputError, match="'a Female judge' and 'a female judge' one embedding"):
+        measure_gaps(Deaf(), ["judge"], templates=TEMPLATES, pairs=("woman/man", "Female/female"))
+
+
 @pytest.mark.parametrize(
     ("shape", "sd"), [((8, 6), (1, 1, 1)), ((8, 6), (0.1, 1, 0.3)), ((3, 3), (1, 1, 1)),
                       ((1, 8), (0, 1, 0)), ((4, 4), (0.2, 1, 0.5))]
