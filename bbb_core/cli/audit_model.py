@@ -20,6 +20,8 @@ __all__ = ["model"]
 @click.option("--group", "groups", multiple=True, metavar="NAME=PROMPT", help="At least two.")
 @click.option("--encoder", metavar="SPEC", help="Text encoder of a checkpoint: minilm, e5, ...")
 @click.option("--steps", type=int, default=40, show_default=True, help="Reverse steps.")
+@click.option("--sampler", metavar="NAME", help="In place of the model's own; see below.")
+@click.option("--eta", type=float, default=0.0, show_default=True, help="DDIM's noise, 0 to 1.")
 @click.option("--guidance", type=float, default=1.0, show_default=True, help="1 is none.")
 @click.option("--paths", type=int, default=64, show_default=True, help="Per direction and group.")
 @click.option(
@@ -43,6 +45,10 @@ def model(**options: Any) -> None:
     paths and for every model; where the bound is small, the neutral prompt provably draws mostly
     that group. A bound near 1 settles nothing: draw --images, have them read, and use `bbb audit
     generations`. Where the bounds refute --delta, nothing that rests on it is reported.
+
+    Certified is the model's own sampler. Samplers without noise (PNDM, DDIM with eta 0, Euler,
+    DPM-Solver++) have no certificate: ask for another one by --sampler ddpm, ddim (with --eta),
+    euler-ancestral or sde-dpmsolver++; the report names it.
     """
     out = require_new(options["out"])
     prompts = _prompts(options["neutral"], options["groups"])
@@ -55,9 +61,11 @@ def model(**options: Any) -> None:
     process, encode = load_process(
         Path(options["folder"]),
         encoder=options["encoder"],
+        sampler=options["sampler"],
         device=pick(options["device"]),
         steps=options["steps"],
         guidance=options["guidance"],
+        eta=options["eta"],
     )
     rows = encode(list(prompts.values()))
     found = audit_model(
@@ -71,6 +79,7 @@ def model(**options: Any) -> None:
     )
     said = {
         "prompts": prompts,
+        "sampler": process.sampler,
         "confidence": found.confidence,
         "delta": found.delta,
         "guarantee": found.guarantee,
@@ -80,7 +89,7 @@ def model(**options: Any) -> None:
         "reason": _refutation(found) if found.refuted else None,
         "groups": records(found.by_group),
     }
-    as_json, text = json.dumps(said, indent=1, allow_nan=False), _report(found, prompts)
+    as_json, text = json.dumps(said, indent=1, allow_nan=False), _report(found, said)
     if out is not None:
         texts = {"audit.json": as_json + "\n", "report.txt": text + "\n"}
         texts["groups.csv"] = found.by_group.to_csv(index=False, lineterminator="\n")
@@ -150,7 +159,7 @@ def _refutation(found: Any) -> str:
     )
 
 
-def _report(found: Any, prompts: dict[str, str]) -> str:
+def _report(found: Any, said: dict[str, Any]) -> str:
     table = found.by_group.copy()
     for name in ("tv", "kl_to", "kl_from"):
         ends = zip(table[name], table.pop(f"{name}_low"), table.pop(f"{name}_high"), strict=True)
@@ -170,4 +179,5 @@ def _report(found: Any, prompts: dict[str, str]) -> str:
         ]
     shown = table.to_string(index=False, float_format=lambda x: f"{x:.3f}")
     notes = "tv: of the paths; tv_upper: of the images. kl: a geometry, its intervals approximate."
-    return "\n".join([f"Neutral prompt: {prompts['neutral']}", *head, "", shown, "", notes])
+    first = [f"Neutral prompt: {said['prompts']['neutral']}", f"Sampler: {said['sampler']}."]
+    return "\n".join([*first, *head, "", shown, "", notes])

@@ -11,35 +11,56 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from bbb_core import checks
 from bbb_core.diffusion.sampling import SchedulerProcess
 from bbb_core.errors import InputError
 
 __all__ = ["PipelineProcess"]
 
+LARGEST_SIDE = 1024
+"""Of latents; eight thousand pixels after a usual decoder."""
+
+
+def _latents(config: Any) -> tuple[int, int, int]:
+    """Return the shape of one latent that a U-Net denoises."""
+    side, channels = config.sample_size, config.in_channels
+    sides = (side, side) if isinstance(side, int) else side
+    if not isinstance(sides, (list, tuple)) or len(sides) != 2:
+        raise InputError(f"pipeline.unet has sample_size {side!r}; set it to one or two numbers.")
+    if config.out_channels != channels:
+        raise InputError(
+            f"pipeline.unet maps {channels} channels to {config.out_channels}: it also expects a "
+            "picture or predicts a variance; pass a text-to-image U-Net."
+        )
+    height, width = (checks.integer("sample_size", n, low=1, high=LARGEST_SIDE) for n in sides)
+    return channels, height, width
+
 
 class PipelineProcess(SchedulerProcess):
     """A diffusers pipeline (U-Net, scheduler, perhaps a VAE) as a reverse process in its latents.
 
-    The sampler is ancestral on the pipeline's own noise schedule, whatever solver the pipeline
-    uses by default. The VAE's decoder is a common last map: it does not depend on the prompt, so a
-    bound on the law of the latents holds for the images.
+    Means and noise are those of the pipeline's own scheduler (`SchedulerProcess`); one that adds
+    no noise is refused, and `bbb_core.diffusion.scheduler.exchange` gives another one. The VAE's
+    decoder is a common last map: it does not depend on the prompt, so a bound on the law of the
+    latents holds for the images.
 
     Parameters
     ----------
     pipeline
         Has `unet`, called as ``unet(latents, t, encoder_hidden_states=embeddings).sample``, and a
-        `scheduler` with `alphas_cumprod`; `vae` is used by `decode` alone.
+        `scheduler` that is reproduced (`gaussian_steps`); `vae` is used by `decode` alone.
     null
         Embedding of the empty prompt, [tokens, d], for guidance and `finish`.
     added
         Further keyword arguments of the U-Net, the same for every prompt.
     options
-        Those of `SchedulerProcess`: steps, guidance, variance, batch.
+        Those of `SchedulerProcess`: steps, guidance, variance, eta, batch.
 
     Raises
     ------
     InputError
-        When the pipeline lacks a part.
+        When the pipeline lacks a part, its U-Net does not map latents to latents, or its scheduler
+        is not reproduced.
 
     Examples
     --------
@@ -58,16 +79,11 @@ class PipelineProcess(SchedulerProcess):
         for part in ("unet", "scheduler"):
             if getattr(pipeline, part, None) is None:
                 raise InputError(f"pipeline has no {part}; pass one with a U-Net and a scheduler.")
-        if not hasattr(pipeline.scheduler, "alphas_cumprod"):
-            name = type(pipeline.scheduler).__name__
-            raise InputError(f"pipeline.scheduler is a {name}; use a DDPMScheduler in its place.")
         self.unet, self.vae = pipeline.unet.eval(), getattr(pipeline, "vae", None)
         self._null, self._added = null, added or {}
-        side = self.unet.config.sample_size
-        height, width = (side, side) if isinstance(side, int) else side
         super().__init__(
             pipeline.scheduler,
-            image_shape=(self.unet.config.in_channels, height, width),
+            image_shape=_latents(self.unet.config),
             device=next(self.unet.parameters()).device,
             **options,
         )

@@ -6,23 +6,24 @@ Serves the chapter "A diffusion model of emoji people".
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from bbb_core.diffusion.network import Denoiser, NetworkConfig, build_denoiser
+from bbb_core.diffusion.tensors import read_tensors, require_shapes
 from bbb_core.errors import InputError
+from bbb_core.io.files import open_bytes, regular_file, shown
 from bbb_core.results.files import atomic_write, sha256, write_json
 
-__all__ = ["load_model", "read_tensors", "require_shapes", "save_model"]
+__all__ = ["load_model", "read_json", "save_model"]
 
-MANIFEST_BYTES = 1 << 20
-"""Largest manifest that is read; one of this package holds less than a thousandth."""
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+LARGEST_JSON = 1 << 20
+"""Bytes of a manifest or a configuration; one of this package has less than a thousandth."""
+LARGEST_WEIGHTS = 1 << 36
+"""Bytes of a model's weights."""
 
 
 def save_model(
@@ -70,15 +71,13 @@ def load_model(folder: Path) -> Denoiser:
         or a value that is not finite.
     """
     weights, said = Path(folder) / "model.safetensors", Path(folder) / "manifest.json"
-    for path in (weights, said):
-        if not path.is_file():
-            raise InputError(f"{folder} has no file {path.name}; train the model or restore it.")
-    manifest = _read_manifest(said)
+    manifest = read_json(said, name="manifest")
+    regular_file(weights, name="model", most=LARGEST_WEIGHTS)
     try:
         config = NetworkConfig.from_json(manifest.get("network"))
     except InputError as error:
         raise InputError(f"{said} describes no network: {error}") from None
-    if _sha256(weights) != manifest.get("sha256"):
+    if sha256(weights) != manifest.get("sha256"):
         raise InputError(f"{weights} is not the file of its manifest; restore both.")
     tensors, _ = read_tensors(weights)
     with torch.device("meta"):
@@ -89,60 +88,21 @@ def load_model(folder: Path) -> Denoiser:
     return model.eval()
 
 
-def _sha256(path: Path) -> str:
-    try:
-        return sha256(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); restore it.") from None
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as handle:
-            text = handle.read(MANIFEST_BYTES + 1)
-        if len(text) > MANIFEST_BYTES:
-            raise ValueError(f"longer than {MANIFEST_BYTES} bytes")
-        said = json.loads(text.decode("utf-8"))
-        if not isinstance(said, dict):
-            raise ValueError("no mapping")
-    except (OSError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{path} is no manifest ({reason}); restore the file.") from None
-    return said
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors and the metadata of a safetensors file.
+def read_json(path: Path, *, name: str) -> dict[str, Any]:
+    """Return the mapping that a small JSON file holds.
 
     Raises
     ------
     InputError
-        When the file cannot be read, is no safetensors file, or is cut short.
+        When it is no regular file, too long, no UTF-8, no JSON, nested too deep, or no mapping.
     """
-    from safetensors import SafetensorError, safe_open
-
+    with open_bytes(path, name=name, most=LARGEST_JSON) as handle:
+        text = handle.read(LARGEST_JSON)
     try:
-        with safe_open(path, framework="pt") as stored:
-            tensors = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118 (a file has no iterator)
-            return tensors, dict(stored.metadata() or {})
-    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        said = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{path} is no whole safetensors file ({reason}); restore it.") from None
-
-
-def require_shapes(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Raise unless `tensors` are finite real numbers with the names and shapes of the module's."""
-    wanted = module.state_dict()
-    for name in sorted(wanted.keys() ^ tensors.keys()):
-        problem = "lacks" if name in wanted else "holds, for another network,"
-        raise InputError(f"{path} {problem} the tensor {name!r}; restore the file.")
-    for name, value in tensors.items():
-        if value.shape != wanted[name].shape:
-            raise InputError(
-                f"{path} has {name} of shape {list(value.shape)}, the network "
-                f"{list(wanted[name].shape)}; restore the file or its manifest."
-            )
-        if value.dtype not in FLOATS:
-            raise InputError(f"{path} has {name} of {value.dtype}; store real numbers.")
-        if not value.isfinite().all():
-            raise InputError(f"{path} has a value in {name} that is not finite; restore the file.")
+        raise InputError(f"{name} {shown(path)} is no JSON ({reason}); restore it.") from None
+    if not isinstance(said, dict):
+        raise InputError(f"{name} {shown(path)} is no JSON mapping; restore it.")
+    return said

@@ -6,6 +6,7 @@ Serves `bbb audit model`. Weights are read from safetensors only, and no code of
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from torch import Tensor
 from bbb_core import progress
 from bbb_core.diffusion.adapter import PipelineProcess
 from bbb_core.diffusion.checkpoint import load_model
+from bbb_core.diffusion.pipeline import load_pipeline
 from bbb_core.diffusion.process import SampleStreams, sample
 from bbb_core.diffusion.sampling import DenoiserProcess, SchedulerProcess, generate
+from bbb_core.diffusion.scheduler import exchange
+from bbb_core.diffusion.training import noise_scheduler
+from bbb_core.embedding.encoder import check_lengths
 from bbb_core.errors import InputError
 
 __all__ = ["draw_images", "load_process"]
@@ -30,6 +35,7 @@ def load_process(
     folder: Path,
     *,
     encoder: str | None = None,
+    sampler: str | None = None,
     device: torch.device | str = "cpu",
     **options: Any,
 ) -> tuple[SchedulerProcess, Encode]:
@@ -44,10 +50,13 @@ def load_process(
     encoder
         Specification of the text encoder (`embedding.load_encoder`); a checkpoint needs one, a
         pipeline has its own.
+    sampler
+        A name of `scheduler.SAMPLERS` to use on the model's noise levels. By default the model's
+        own sampler is certified; one that adds no noise, such as PNDM, cannot be.
     device
         Where the networks compute.
     options
-        Those of `SchedulerProcess`: steps, guidance, batch.
+        Those of `SchedulerProcess`: steps, guidance, eta, batch.
 
     Returns
     -------
@@ -57,15 +66,17 @@ def load_process(
     Raises
     ------
     InputError
-        If the folder holds neither, a file is damaged, or the encoder does not fit.
+        If the folder holds neither, a file is damaged or not allowed, the encoder does not fit, or
+        the sampler is not reproduced or adds no noise. The function that embeds raises it for a
+        prompt with more tokens than the text encoder reads.
     """
     folder = Path(folder)
     if (folder / "model_index.json").is_file():
         if encoder is not None:
             raise InputError("encoder is given, but a pipeline brings its own; leave it out.")
-        return _pipeline(folder, device, options)
+        return _pipeline(folder, sampler, device, options)
     if (folder / "model.safetensors").is_file():
-        return _checkpoint(folder, encoder, device, options)
+        return _checkpoint(folder, encoder, sampler, device, options)
     raise InputError(
         f"{folder} holds no model; pass a folder with model_index.json (diffusers) or with "
         "model.safetensors and manifest.json."
@@ -73,7 +84,7 @@ def load_process(
 
 
 def _checkpoint(
-    folder: Path, encoder: str | None, device: Any, options: dict[str, Any]
+    folder: Path, encoder: str | None, sampler: str | None, device: Any, options: dict[str, Any]
 ) -> tuple[SchedulerProcess, Encode]:
     from bbb_core.embedding import load_encoder
 
@@ -93,42 +104,56 @@ def _checkpoint(
             )
         return rows
 
-    return DenoiserProcess(model, **options), encode
+    scheduler = None if sampler is None else exchange(noise_scheduler(), sampler)
+    return DenoiserProcess(model, scheduler=scheduler, **options), encode
 
 
 def _pipeline(
-    folder: Path, device: Any, options: dict[str, Any]
+    folder: Path, sampler: str | None, device: Any, options: dict[str, Any]
 ) -> tuple[SchedulerProcess, Encode]:
-    from diffusers import DDPMScheduler, StableDiffusionPipeline
-
     try:
         with _quiet():
-            pipeline = StableDiffusionPipeline.from_pretrained(
-                str(folder),
-                use_safetensors=True,
-                local_files_only=True,
-                safety_checker=None,
-                requires_safety_checker=False,
-            ).to(device)
+            pipeline = load_pipeline(folder).to(device)
+    except InputError:
+        raise
     except Exception as error:  # many kinds, by what is broken
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{folder} cannot be loaded as a Stable Diffusion pipeline: {reason}"
-        ) from None
-    pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
+        raise _unusable(folder, error) from None
+    own = type(pipeline.scheduler).__name__
+    if sampler is not None:
+        pipeline.scheduler = exchange(pipeline.scheduler, sampler)
+    limit = min(
+        pipeline.tokenizer.model_max_length, pipeline.text_encoder.config.max_position_embeddings
+    )
+    pipeline.tokenizer.model_max_length = limit
 
     def encode(prompts: list[str]) -> Tensor:
+        tokens = pipeline.tokenizer(prompts, truncation=False, verbose=False)["input_ids"]
+        check_lengths(prompts, [len(row) for row in tokens], limit, name="the pipeline's encoder")
         with torch.no_grad():
             rows, _ = pipeline.encode_prompt(prompts, device, 1, False)
         return rows.float().cpu()
 
-    return PipelineProcess(pipeline, null=encode([""])[0], **options), encode
+    try:
+        process = PipelineProcess(pipeline, null=encode([""])[0], **options)
+        first = process.initial(1, generators=SampleStreams(0, 1))
+        process.decode(process.mean(first, len(process.sigmas), process.null()))
+    except InputError:
+        raise
+    except Exception as error:  # parts that do not fit one another
+        raise _unusable(folder, error) from None
+    if sampler is not None:
+        process.sampler += f", in place of the pipeline's own {own}"
+    return process, encode
+
+
+def _unusable(folder: Path, error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:200]
+    return InputError(f"{folder} cannot be loaded as a Stable Diffusion pipeline: {reason}")
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence bars and log lines of diffusers and transformers; what fails is raised anyway."""
+    """Silence bars and lines of diffusers and transformers; what fails is raised anyway."""
     import diffusers.utils.logging as ours
     import transformers.utils.logging as theirs
 
@@ -138,7 +163,9 @@ def _quiet() -> Iterator[None]:
             log.set_verbosity(log.CRITICAL)
             if not progress.watched():
                 log.disable_progress_bar()
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         for log, level, bars in before:
             log.set_verbosity(level)

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from bbb_core import rng
-from bbb_core.diffusion.checkpoint import read_tensors, require_shapes
 from bbb_core.diffusion.network import Denoiser, NetworkConfig
+from bbb_core.diffusion.tensors import read_tensors, require_shapes
 from bbb_core.errors import InputError
 from bbb_core.results.files import atomic_write
 from bbb_core.results.manifest import digest, input_hash

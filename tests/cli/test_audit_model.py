@@ -136,14 +136,38 @@ def test_a_refuted_assumption_leaves_no_bound_that_rests_on_it(checkpoint, tmp_p
 
 def test_a_diffusers_pipeline_brings_its_own_encoder(pipeline, tmp_path):
     out = tmp_path / "out"
-    made = run(pipeline, *WORDS, *FAST, "--guidance", 2, "--images", 1, "--out", out, "--json")
+    words = [*WORDS, *FAST, "--sampler", "ddpm", "--guidance", 2, "--images", 1]
+    made = run(pipeline, *words, "--out", out, "--json")
     assert made.exit_code == 0, made.output
-    assert json.loads(made.stdout)["groups"][0]["kl_to"] > 0
+    said = json.loads(made.stdout)
+    assert said["groups"][0]["kl_to"] > 0
+    assert said["sampler"].endswith("in place of the pipeline's own PNDMScheduler")
+    assert f"Sampler: {said['sampler']}." in (out / "report.txt").read_text()
     assert len(list((out / "images").glob("*.png"))) == 3
     inputs = json.loads((out / "manifest.json").read_text())["inputs"]
     assert any(name.startswith("unet/") and name.endswith(".safetensors") for name in inputs)
     with pytest.raises(InputError, match="brings its own"):
         load_process(pipeline, encoder="minilm")
+
+
+def test_a_sampler_without_noise_is_not_replaced_in_silence(pipeline):
+    made = run(pipeline, *WORDS, *FAST)
+    assert made.exit_code == 2
+    assert "PNDMScheduler adds no noise" in made.output
+    assert "ddpm, ddim with eta above 0" in made.output
+    made = run(pipeline, *WORDS, *FAST, "--sampler", "ddim")
+    assert "eta = 0 adds no noise" in made.output
+    assert run(pipeline, *WORDS, *FAST, "--sampler", "ddim", "--eta", 0.5).exit_code == 0
+
+
+def test_a_prompt_that_the_pipeline_would_cut_is_refused(pipeline):
+    """Sixteen tokens are read; 'a cook' has six, the marks two more."""
+    long = ["--neutral", "a cook a cook a cook", "--group=man=cook", "--group=woman=a cook"]
+    made = run(pipeline, *long, *FAST, "--sampler", "ddpm")
+    assert made.exit_code == 2
+    assert "'a cook a cook a cook' has 17 tokens" in made.output
+    assert "reads at most 16" in made.output
+    assert made.output.count("\n") == 1
 
 
 def test_nothing_of_the_folder_is_unpickled(pipeline, tmp_path):
@@ -155,8 +179,7 @@ def test_nothing_of_the_folder_is_unpickled(pipeline, tmp_path):
     weights.rename(weights.with_name("diffusion_pytorch_model.bin"))
     made = run(copy, *WORDS, *FAST)
     assert made.exit_code == 2
-    assert "cannot be loaded as a Stable Diffusion pipeline" in made.output
-    assert "safetensors" in made.output
+    assert "unet has no safetensors" in made.output
     assert made.output.count("\n") == 1
 
 
