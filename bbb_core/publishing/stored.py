@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from bbb_core.errors import InputError
 from bbb_core.results.artefacts import committed_dir
 from bbb_core.results.definitions import code_hash
-from bbb_core.results.files import cache_dir
+from bbb_core.results.files import cache_dir, workspace
 
 __all__ = ["keep", "stale"]
 
@@ -46,34 +45,30 @@ def keep(labels: Iterable[str], folder: Path) -> list[str]:
         if not (cache / label / "manifest.json").is_file():
             raise InputError(f"artefact {label} is not in the cache; run `make reference` again.")
     for label in new:
-        target.mkdir(parents=True, exist_ok=True)
-        temporary = target / f".{label}.{secrets.token_hex(4)}"
-        try:
-            shutil.copytree(cache / label, temporary)
-            os.replace(temporary, target / label)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with workspace(target) as temporary:
+            shutil.copytree(cache / label, temporary / label)
+            os.replace(temporary / label, target / label)
     gone = sorted(there - set(wanted))
     for label in gone:
-        shutil.rmtree(target / label)
+        shutil.rmtree(target / label, ignore_errors=True)  # a workspace left behind is gone already
     return [f"stored {label}" for label in new] + [f"removed {label}" for label in gone]
 
 
 def stale(folder: Path | None = None) -> list[str]:
     """Name the committed artefacts that today's code would compute again.
 
-    Those are the ones whose function is gone, or whose code or the code it imports has changed.
+    Those are the ones whose manifest is damaged, whose function is gone, or whose code or the code
+    it reaches has changed.
     """
     found = []
     folder = committed_dir() if folder is None else folder
     for path in sorted(folder.glob("*/manifest.json")):
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        module, _, name = str(manifest.get("function")).partition(":")
         try:
-            function = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError, ValueError):
-            found.append(path.parent.name)
-            continue
-        if code_hash(function) != manifest["code"]:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            module, _, name = str(manifest["function"]).partition(":")
+            fresh = code_hash(getattr(importlib.import_module(module), name)) == manifest["code"]
+        except (ImportError, AttributeError, ValueError, LookupError, TypeError, RecursionError):
+            fresh = False
+        if not fresh:
             found.append(path.parent.name)
     return found

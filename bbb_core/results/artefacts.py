@@ -8,8 +8,6 @@ import datetime
 import json
 import os
 import re
-import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +17,7 @@ from bbb_core import progress
 from bbb_core.device import describe
 from bbb_core.errors import InputError
 from bbb_core.results.definitions import code_hash
-from bbb_core.results.files import cache_dir, sha256, write_json
+from bbb_core.results.files import cache_dir, sha256, workspace, write_json
 from bbb_core.results.manifest import canonical, digest, input_hash
 from bbb_core.results.storage import gap, load, store
 
@@ -86,7 +84,7 @@ def _open(folder: Path, key: str, source: str) -> Artefact | None:
     except FileNotFoundError:
         if not folder.exists():
             return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except Exception:  # a damaged file can raise anything; if our code did, reading back fails, too
         pass
     progress.say(f"{folder.name}: the stored artefact is damaged; it is computed again.")
     return None
@@ -96,11 +94,9 @@ def _compute(
     final: Path, function: Callable[..., Any], parameters: Mapping[str, Any], head: dict[str, Any]
 ) -> None:
     """Run the function and put its results into `final`, whole or not at all."""
-    for stale in final.parent.glob(f".{final.name}.*"):  # left by a killed process
-        shutil.rmtree(stale, ignore_errors=True)
-    temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
-    temporary.mkdir(parents=True)
-    try:
+    with workspace(final.parent) as folder:
+        temporary = folder / "made"
+        temporary.mkdir()
         start, token = time.perf_counter(), _inside.set(True)
         try:
             results = function(**parameters)
@@ -109,22 +105,20 @@ def _compute(
         duration = time.perf_counter() - start
         if not isinstance(results, Mapping) or not all(isinstance(k, str) for k in results):
             raise InputError("function returned no mapping from names to results; return a dict.")
-        where = store(temporary, results)
-        manifest = {
-            **head,
-            "results": where,
-            "files": {file: sha256(temporary / file) for file in sorted(set(where.values()))},
-            "seconds": round(duration, 3),
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "machine": describe(),
-        }
-        write_json(temporary / "manifest.json", manifest)
-        if final.exists():
-            final.rename(final.with_name(f".{final.name}.{secrets.token_hex(4)}"))
-        temporary.rename(final)
-    finally:
-        for stale in final.parent.glob(f".{final.name}.*"):
-            shutil.rmtree(stale, ignore_errors=True)
+        with _storing(final.parent):
+            where = store(temporary, results)
+            manifest = {
+                **head,
+                "results": where,
+                "files": {file: sha256(temporary / file) for file in sorted(set(where.values()))},
+                "seconds": round(duration, 3),
+                "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "machine": describe(),
+            }
+            write_json(temporary / "manifest.json", manifest)
+            if os.path.lexists(final):
+                final.rename(folder / "retired")
+            temporary.rename(final)
 
 
 def artefact(
@@ -160,7 +154,8 @@ def artefact(
     Raises
     ------
     InputError
-        If a name, parameter, input or result cannot be stored or hashed.
+        If a name, parameter, input or result cannot be stored or hashed, or the cache cannot be
+        written.
 
     Notes
     -----
@@ -223,11 +218,24 @@ def _log(label: str) -> None:
 def _locked(final: Path) -> Iterator[None]:
     from filelock import FileLock
 
-    final.parent.mkdir(parents=True, exist_ok=True)
     locks = final.parent / ".locks"
-    locks.mkdir(exist_ok=True)
-    with FileLock(locks / f"{final.name}.lock"):
+    with contextlib.ExitStack() as held:
+        with _storing(final.parent):
+            locks.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(locks / f"{final.name}.lock"))
         yield
+
+
+@contextlib.contextmanager
+def _storing(place: Path) -> Iterator[None]:
+    """Say where results lie when the system refuses to write them there."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"the cache {place} cannot be written ({error.strerror or error}); make room, or set "
+            "BBB_CACHE_DIR to a folder that can be."
+        ) from error
 
 
 def differences(old: Artefact, new: Artefact, *, tolerance: float = 0.0) -> list[str]:

@@ -7,11 +7,15 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_write", "cache_dir", "sha256", "write_json", "write_text"]
+__all__ = ["atomic_write", "cache_dir", "sha256", "workspace", "write_json", "write_text"]
+
+_HELD = ".held"
+"""Lock in a workspace; it ends with the process that holds it, however that ends."""
 
 
 def cache_dir() -> Path:
@@ -25,11 +29,71 @@ def cache_dir() -> Path:
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` when the block ends well.
+def workspace(parent: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty folder within `parent` to make something in; it is gone after the block.
 
-    The block writes to the yielded `Path` (it keeps the suffix). After an exception nothing is
-    left behind and an older file stays as it was. Missing folders are created.
+    What is finished is renamed out of it, so that it appears whole or not at all. A process that
+    is killed leaves its folder behind: the next workspace in `parent` takes it away, and leaves
+    those alone whose processes still run. Missing folders are created.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> place = pathlib.Path(tempfile.mkdtemp())
+    >>> with workspace(place) as folder:
+    ...     _ = (folder / "note.txt").write_text("whole")
+    ...     _ = (folder / "note.txt").rename(place / "note.txt")
+    >>> [path.name for path in place.iterdir()]
+    ['note.txt']
+    """
+    parent = Path(parent)
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(f".bbb.{'[0-9a-f]' * 12}"):
+        _discard(left)
+    folder, lock = _hold(parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _hold(parent: Path) -> tuple[Path, Any]:
+    """Make a folder and lock it before somebody takes it for one that was left behind."""
+    from filelock import FileLock, Timeout
+
+    while True:
+        folder = parent / f".bbb.{secrets.token_hex(6)}"
+        folder.mkdir()
+        lock = FileLock(folder / _HELD)
+        try:
+            lock.acquire(blocking=False)
+        except (Timeout, FileNotFoundError):
+            continue
+        if folder.is_dir():
+            return folder, lock
+        lock.release()
+
+
+def _discard(folder: Path) -> None:
+    """Remove a workspace unless a process holds it; what is none is left alone."""
+    from filelock import FileLock, Timeout
+
+    with contextlib.suppress(OSError, Timeout):
+        if (folder / _HELD).is_file():
+            with FileLock(folder / _HELD, blocking=False):
+                shutil.rmtree(folder, ignore_errors=True)
+        else:
+            folder.rmdir()  # killed before it was locked, so empty
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path; what the block wrote there replaces `path` when it ends well.
+
+    The name is the same, the folder another one (see `workspace`). After an exception nothing is
+    left behind and an older file stays as it was. The file gets the mode that the user's umask
+    asks for, whatever the writer gave it. Missing folders are created.
 
     Examples
     --------
@@ -41,15 +105,15 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(6)}{path.suffix}")
-    try:
+    with workspace(path.parent) as folder:
+        temporary = folder / path.name
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        os.chmod(temporary, mode)
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bbb_core.errors import InputError
-from bbb_core.results.files import write_json
+from bbb_core.results.files import atomic_write, write_json
 from bbb_core.results.manifest import canonical
 
 __all__ = ["gap", "load", "store"]
@@ -46,7 +46,8 @@ def store(folder: Path, results: Mapping[str, Any]) -> dict[str, str]:
         from safetensors.torch import save_file
 
         tensors = {k: t.detach().cpu().contiguous().clone() for k, t in groups["tensor"].items()}
-        save_file(tensors, folder / "tensors.safetensors")
+        with atomic_write(folder / "tensors.safetensors") as temporary:
+            save_file(tensors, temporary)
     if groups["array"]:
         names = list(groups["array"])  # positions as names: no name can clash with an argument
         arrays = {f"a{names.index(k)}": v for k, v in groups["array"].items()}

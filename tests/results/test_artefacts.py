@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import shutil
 import subprocess
 import sys
 import textwrap
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -119,6 +123,87 @@ def test_damage_is_found_and_computed_again(tmp_path):
     assert results.artefact("hurt", make, parameters={"n": 2}).source == "computed"
 
 
+def _deep(where):
+    (where / "manifest.json").write_text("[" * 100_000 + "]" * 100_000)
+
+
+def _as_if_whole(file, data):
+    """Give a file other content, and the manifest its hash."""
+
+    def hurt(where):
+        (where / file).write_bytes(data)
+        stored = json.loads((where / "manifest.json").read_text())
+        stored["files"][file] = files.sha256(where / file)
+        (where / "manifest.json").write_text(json.dumps(stored))
+
+    return hurt
+
+
+def _other(field, value):
+    def hurt(where):
+        stored = json.loads((where / "manifest.json").read_text())
+        (where / "manifest.json").write_text(json.dumps({**stored, field: value}))
+
+    return hurt
+
+
+HUGE = b"\x93NUMPY\x01\x00v\x00" + (
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (1099511627776,), }".ljust(117) + b"\n"
+)
+
+
+def _npz(members):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    "hurt",
+    [
+        _deep,
+        _as_if_whole("arrays.npz", b"no archive"),
+        _as_if_whole("arrays.npz", _npz({"names.npy": b"\x93NUMPY", "a0.npy": b""})),
+        _as_if_whole("arrays.npz", _npz({"names.npy": HUGE})),
+        _as_if_whole("tensors.safetensors", b"\xff" * 20),
+        _as_if_whole("table-4.parquet", b"PAR1nonsensePAR1"),
+        _as_if_whole("values.json", b"{" * 50_000),
+        _as_if_whole("values.json", b"[1, 2]"),
+        _other("results", 5),
+        _other("results", {"array": ["arrays.npz"]}),
+        _other("files", {"arrays.npz": None}),
+        _other("files", [["arrays.npz", 1]]),
+    ],
+)
+def test_whatever_is_damaged_is_computed_again(hurt):
+    hurt(folder(results.artefact("hurt", make, parameters={"n": 2})))
+    again = results.artefact("hurt", make, parameters={"n": 2})
+    assert again.source == "computed"
+    assert again["array"].tolist() == [0, 1]
+    assert again["tensor"].tolist() == [[0, 1]]
+    assert again["values"]["list"] == [1, 0.5]
+    assert results.artefact("hurt", make, parameters={"n": 2}).source == "cache"
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BBB_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.raises(InputError, match=r"cache .* cannot be written \(Not a directory\)"):
+        results.artefact("x", make, parameters={"n": 1})
+    monkeypatch.setenv("BBB_CACHE_DIR", str(tmp_path / "cache"))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(artefacts, "store", full)
+    with pytest.raises(InputError, match=r"No space left on device.*set BBB_CACHE_DIR"):
+        results.artefact("x", make, parameters={"n": 1})
+    left = [p.name for p in (files.cache_dir() / "artefacts").iterdir()]
+    assert left == [".locks"]
+
+
 def test_a_manifest_cannot_point_outside_its_folder(tmp_path):
     made = results.artefact("out", make, parameters={"n": 2})
     secret = tmp_path / "secret.json"
@@ -176,7 +261,7 @@ def test_two_processes_compute_once(tmp_path):
         from bbb_core import results
 
         def work():
-            with open(Path(__file__).with_name("calls.txt"), "a") as calls:
+            with open(Path(__file__).with_name("calls.log"), "a") as calls:
                 calls.write("x")
             time.sleep(0.5)
             return {"value": 1}
@@ -188,7 +273,7 @@ def test_two_processes_compute_once(tmp_path):
     )
     runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in "ab"]
     assert [run.communicate(timeout=60)[0].strip() for run in runs] == [b"1", b"1"]
-    assert (tmp_path / "calls.txt").read_text() == "x"
+    assert (tmp_path / "calls.log").read_text() == "x"
 
 
 @pytest.mark.parametrize(
