@@ -116,14 +116,16 @@ def coupled_pair(
 
 
 def law_bound(
-    runs: tuple[CoupledRun, CoupledRun], step: int, *, confidence: float, rng: np.random.Generator
+    runs: tuple[CoupledRun, CoupledRun], step: int, *, confidence: float, coins: np.random.Generator
 ) -> float:
     """Return a certified bound on the total variation of the laws of x_step (theorem T0).
 
-    It holds at every n and for every model; `rng` tosses the coins of `path_advantages`.
+    It holds at every n and for every model; `coins` are those of `path_advantages`.
     """
     first, second = (run.log_ratios[:, step:].sum(1).numpy() for run in runs)  # steps above `step`
-    return betting_limit(path_advantages(first, second, rng=rng), bound=1.0, confidence=confidence)
+    return betting_limit(
+        path_advantages(first, second, coins=coins), bound=1.0, confidence=confidence
+    )
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _evaluate(
     *,
     reader: Reader,
     confidence: float,
-    rng: np.random.Generator,
+    coins: np.random.Generator,
 ) -> Commitment:
     alpha = 1 - confidence
     n = len(runs[0].images)
@@ -189,7 +191,7 @@ def _evaluate(
     ends = [run.tails[step] if reader == "tail" else run.predictions[step] for run in runs]
     early = [read(images) for images in ends]
     # Half of alpha for the law of x_k*, half for the four counts of changes.
-    law = law_bound(runs, step, confidence=1 - alpha / 2, rng=rng)
+    law = law_bound(runs, step, confidence=1 - alpha / 2, coins=coins)
     gained = [_upper(f & ~e, alpha / 8) for f, e in zip(final, early, strict=True)]
     lost = [_upper(~f & e, alpha / 8) for f, e in zip(final, early, strict=True)]
     change = max(gained[0] + lost[1], lost[0] + gained[1])
@@ -201,7 +203,7 @@ def _evaluate(
         law_bound=law,
         change_bound=min(1.0, change),
         bound=min(1.0, law + change),
-        whole_bound=law_bound(runs, 0, confidence=confidence, rng=rng),
+        whole_bound=law_bound(runs, 0, confidence=confidence, coins=coins),
         shares=(shares[0], shares[1]),
         difference=abs(shares[0] - shares[1]),
         difference_interval=(low, high),
@@ -291,7 +293,7 @@ def commitment_certificate(
         made = {}
         for k in chosen:
             coins = rng.generator(seed, "commitment coins", key, k)
-            made[k] = _evaluate(runs, k, read, reader=reader, confidence=confidence, rng=coins)
+            made[k] = _evaluate(runs, k, read, reader=reader, confidence=confidence, coins=coins)
         return made
 
     trial = at(checks.integer("pilot", pilot, low=20), cuts, "pilot")

@@ -104,13 +104,13 @@ def _evaluate(
     reading: Reading,
     *,
     confidence: float,
-    rng: np.random.Generator,
+    coins: np.random.Generator,
 ) -> JointCommitment:
     alpha, n = 1 - confidence, len(runs[0].images)
     final = [reading.read(run.images) for run in runs]
     early = [reading.read(run.tails[step]) for run in runs]
     # Half of alpha for the law of x_k*, half for the two counts of changes.
-    law = law_bound(runs, step, confidence=1 - alpha / 2, rng=rng)
+    law = law_bound(runs, step, confidence=1 - alpha / 2, coins=coins)
     changed = [int((f != e).sum()) for f, e in zip(final, early, strict=True)]
     limits = binomial_interval(changed, n, confidence=1 - alpha / 4, side="upper")
     change = float(limits[1].sum())
@@ -195,7 +195,7 @@ def joint_certificates(
 
     def at(made: tuple[CoupledRun, CoupledRun], step: int, name: str, key: str) -> JointCommitment:
         coins = rng.generator(seed, key, name, step)
-        return _evaluate(made, step, readings[name], confidence=confidence, rng=coins)
+        return _evaluate(made, step, readings[name], confidence=confidence, coins=coins)
 
     trial = runs(checks.integer("pilot", pilot, low=20), cuts, "joint pilot")
     best = {

@@ -76,7 +76,7 @@ def path_advantages(
     forward: Float64[np.ndarray, "n"],
     backward: Float64[np.ndarray, "n"],
     *,
-    rng: np.random.Generator,
+    coins: np.random.Generator,
 ) -> Float64[np.ndarray, "2*n"]:
     r"""Return 2 n numbers in [0, 1], each with mean TV(path_c, path_c') given those before it.
 
@@ -88,22 +88,22 @@ def path_advantages(
     ----------
     forward, backward : ndarray, shape [n]
         Log-likelihood ratios of independent paths of c against c', and of c' against c.
-    rng : numpy.random.Generator
-        The coins; independent of the paths.
+    coins : numpy.random.Generator
+        Tosses the coins, independently of the paths.
 
     Examples
     --------
     >>> sure = np.full(50, 40.0)
-    >>> bool((path_advantages(sure, sure, rng=np.random.default_rng(0)) == 1).all())
+    >>> bool((path_advantages(sure, sure, coins=np.random.default_rng(0)) == 1).all())
     True
     """
     ratios = np.stack([forward, backward])  # [2, n]
     n = ratios.shape[1]
-    coins = rng.integers(0, 2, 2 * n)
-    turns = np.where(coins == 1, (coins == 1).cumsum(), (coins == 0).cumsum()) - 1
-    fair = np.logical_and.accumulate(turns < n)  # until one prompt runs out
-    mixed = np.tanh(np.abs(ratios[coins[fair], turns[fair]]) / 2)
-    left = [ratios[side, (coins[fair] == side).sum() :] for side in (0, 1)]  # one is empty
+    side = coins.integers(0, 2, 2 * n)  # whose path is next
+    turn = np.where(side == 1, (side == 1).cumsum(), (side == 0).cumsum()) - 1
+    fair = np.logical_and.accumulate(turn < n)  # until one prompt runs out
+    mixed = np.tanh(np.abs(ratios[side[fair], turn[fair]]) / 2)
+    left = [ratios[s, (side[fair] == s).sum() :] for s in (0, 1)]  # one is empty
     return np.concatenate([mixed, -np.expm1(-np.concatenate(left).clip(min=0))])
 
 
@@ -171,7 +171,7 @@ def certificate(
         for way, a, b in (("there", condition, other), ("back", other, condition))
     )
     values = path_advantages(
-        there.log_ratio.numpy(), back.log_ratio.numpy(), rng=rng.generator(seed, "path TV, coins")
+        there.log_ratio.numpy(), back.log_ratio.numpy(), coins=rng.generator(seed, "path TV, coins")
     )
     low, high = (
         betting_limit(values, bound=1.0, confidence=(1 + level) / 2, upper=upper)

@@ -81,10 +81,10 @@ def test_the_law_bound_agrees_with_the_certificate(process, prompts):
     runs = coupled_pair(process, prompts[0], near, prompts[2], n=150, seed=0, cuts=[2], key="test")
     for stop in (0, 2):
         ours = [run.log_ratios[:, stop:].sum(1).numpy() for run in runs]
-        values = path_advantages(*ours, rng=rng.generator(0, "coins"))
+        values = path_advantages(*ours, coins=rng.generator(0, "coins"))
         theirs = certificate(process, prompts[0], near, n=150, seed=1, stop=stop)
         assert abs(values.mean() - theirs.tv) < 5 * values.std() * (2 / 300) ** 0.5
-        bound = law_bound(runs, stop, confidence=0.9, rng=rng.generator(0, "coins"))
+        bound = law_bound(runs, stop, confidence=0.9, coins=rng.generator(0, "coins"))
         assert bound == betting_limit(values, bound=1.0, confidence=0.9)
 
 

@@ -105,13 +105,13 @@ def test_the_log_ratio_is_that_of_the_path_that_was_drawn() -> None:
 def test_every_path_counts_once_and_in_the_form_that_is_due() -> None:
     n = 200
     ratios = np.linspace(0.01, 4, 2 * n)
-    values = path_advantages(ratios[:n], ratios[n:], rng=np.random.default_rng(1))
+    values = path_advantages(ratios[:n], ratios[n:], coins=np.random.default_rng(1))
     mixed = 2 * np.arctanh(values)
     one_sided = -np.log1p(-values)
     tail = 0
     while not np.isclose(mixed[-1 - tail], ratios, atol=1e-9).any():
         tail += 1
-    assert 0 <= tail < 6 * np.sqrt(n)
+    assert 0 < tail < 6 * np.sqrt(n)
     used = np.concatenate([mixed[: 2 * n - tail], one_sided[2 * n - tail :]])
     np.testing.assert_allclose(np.sort(used), ratios, atol=1e-9)
 
@@ -123,7 +123,7 @@ def test_both_forms_have_the_mean_that_is_certified(spread: float) -> None:
     forward, backward = rng.normal(spread**2 / 2, spread, (2, n))
     expected = 2 * stats.norm.cdf(spread / 2) - 1
     one_sided = -np.expm1(-forward.clip(min=0))
-    mixed = path_advantages(forward, backward, rng=rng)
+    mixed = path_advantages(forward, backward, coins=rng)
     for values in (one_sided, mixed):
         assert abs(values.mean() - expected) < 5 * values.std() / np.sqrt(len(values))
     assert mixed.var() < 0.75 * one_sided.var()
