@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy import sparse, stats
 
 from bbb_core import checks, rng
+from bbb_core.alignment.errors import Reach
 from bbb_core.alignment.groups import GroupTable, group_table
 from bbb_core.alignment.levels import assign_levels, level_edges
+from bbb_core.alignment.skewed import Limits, t_factor
 from bbb_core.errors import InputError
+from bbb_core.stats import rounding_error
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Notion", "Repair", "Round", "repair"]
 
 Notion = Literal["multiaccuracy", "multicalibration"]
-PENALTIES = (3.0, 100.0, 3000.0)
-"""Strengths of shrinkage tried: so many rows without error are added to every group."""
+MOST_STEPS = 100
+"""Groups and cells that one round moves at most; the next round goes on from there."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Round:
     edges : numpy.ndarray
         Inner edges of the level sets of the score that the round meets.
     steps : numpy.ndarray, shape [levels, groups + 1]
-        Step of each group; the last column moves everybody.
+        Step of each group, zero for most; the last column moves everybody.
     """
 
     edges: np.ndarray
@@ -46,30 +54,42 @@ class Repair:
         Groups, in the order of the steps.
     notion, order
         As asked for.
-    penalty : float
-        Strength of shrinkage, chosen on the stopping part.
     stopped : str
         Why the rounds ended.
-    losses : tuple of float
-        Mean squared error on the stopping part before the first and after each round (a round for
-        multicalibration is two entries of `rounds`).
+    by_group : pandas.DataFrame
+        A row per group, judged on rows that its repair was fitted without: ``group, n`` (such
+        rows), ``moved`` (whether the returned rounds have a step of the group's own), and the mean
+        of truth - score ``before`` and ``after`` with simultaneous limits ``before_low,
+        before_high, after_low, after_high``. Below the minimum support these are what any truth in
+        [0, 1] allows, and without a held-out row all are NaN.
     before, after : float
-        Worst absolute signed group error on the evaluation part, under rounds that were fitted
-        without it.
+        Worst absolute signed error E[(f* - f) 1_C] on those rows: a summary in which a small group
+        has little weight.
     evaluation_rows : numpy.ndarray
-        Rows of that part.
+        Those rows.
     """
 
     rounds: tuple[Round, ...]
     names: tuple[str, ...]
     notion: Notion
     order: int
-    penalty: float
     stopped: str
-    losses: tuple[float, ...]
-    before: float
-    after: float
+    by_group: pd.DataFrame
     evaluation_rows: np.ndarray = field(repr=False)
+
+    @property
+    def before(self) -> float:
+        """Worst absolute signed error before the repair."""
+        return self._worst("before")
+
+    @property
+    def after(self) -> float:
+        """Worst absolute signed error after the repair."""
+        return self._worst("after")
+
+    def _worst(self, stage: str) -> float:
+        weighted = self.by_group["n"] * self.by_group[stage].abs()
+        return float(weighted.max()) / len(self.evaluation_rows)
 
     def apply(self, scores: Any, groups: Any) -> np.ndarray:
         """Return repaired scores in [0, 1] of rows with the same attributes as in the fit.
@@ -90,29 +110,34 @@ def repair(
     level_sets: int = 10,
     order: int = 2,
     max_rounds: int = 10,
-    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    minimum_support: int = 10,
+    confidence: float = 0.95,
+    held_out: float = 0.2,
     final: Literal["all", "held-out"] = "all",
     seed: int = 0,
 ) -> Repair:
     r"""Fit a post-processing that makes a score multiaccurate or multicalibrated.
 
-    Each round regresses the residual :math:`f^* - f` on the group indicators within each level set
-    of the current score (one level set for multiaccuracy), shrunk by a ridge penalty, and adds the
-    fit to the score:
+    A round looks for the group C (or everybody; for multicalibration also: within one level set of
+    the current score) whose error :math:`\sum_{i \in C} (f^*_i - f_i)` is least explained by
+    chance, then for the next one given the first, and so on, as long as a simultaneous test
+    rejects. What it found, :math:`C_1, \dots, C_k`, moves together,
 
     .. math::
-        f \leftarrow \mathrm{clip}_{[0,1]}\Big(f + \sum_C w_{v(f), C}\, 1_C\Big), \qquad
-        w_v = \arg\min_w \sum_{i:\, f_i \in v} \Big(f^*_i - f_i - \sum_{C \ni i} w_C\Big)^2
-        + \lambda \lVert w \rVert^2 .
+        f \leftarrow \mathrm{clip}_{[0,1]}\Big(f + \sum_j w_j 1_{C_j}\Big), \qquad
+        w = \arg\min_w \sum_i \Big(f^*_i - f_i - \sum_{j:\, i \in C_j} w_j\Big)^2
+        + \sum_j \tfrac{n_j}{z_j^2} w_j^2 ,
 
-    All groups move at once, so one round does what boosting by the worst group does in many: with
-    :math:`\lambda = 0` and no clipping a round leaves *no* error in any group it was fitted on.
-    For multicalibration a weakly shrunk step across all level sets ends each round.
+    with :math:`n_j` rows and the normal score :math:`z_j` of the test: a step is shrunk by about
+    the share :math:`1 / (1 + z_j^2)`. Rounds follow until no group is left to move.
 
-    *Stopping rule.* Rows are split at random in three. Rounds are fitted on the first part and kept
-    while the mean squared error on the second part falls; the penalty with the least such error is
-    taken. The rounds are then fitted again on both parts, and judged on the third, untouched part;
-    what is returned is fitted once more, on all rows, unless `final` says otherwise.
+    *A group that nothing speaks against stays.* The test holds the whole family of groups and
+    cells at ``1 - confidence`` (Bonferroni), with limits for skewed noise (`skewed.Side`): a small
+    group of rare events is moved when its *events* suffice, not its rows.
+
+    *Held out.* Rounds are fitted on a random share of the rows and every group's error is judged
+    on the others, before and after. What is returned is fitted once more, on all rows, unless
+    `final` says otherwise.
 
     Parameters
     ----------
@@ -125,8 +150,12 @@ def repair(
         Quantile level sets per round (multicalibration only).
     max_rounds : int
         Most rounds.
-    fractions : tuple of float
-        Of the rows for fitting, stopping and evaluation.
+    minimum_support : int
+        Groups and cells of fewer rows have no step of their own.
+    confidence : float
+        Of the family of tests, and of the limits in `Repair.by_group`.
+    held_out : float
+        Share of the rows that judge.
     final : {"all", "held-out"}
         Whether the returned rounds are fitted on all rows, or leave the evaluation part untouched.
     seed : int
@@ -136,43 +165,60 @@ def repair(
     -------
     Repair
 
+    Raises
+    ------
+    InputError
+        If scores or truth lie outside [0, 1], shapes differ, or either part has under two rows.
+
+    Notes
+    -----
+    Simulated with scores that are right, 200, 600 and 2,000 rows, three attributes with groups down
+    to 3 %, and truth that is binary (rates .03 to .5), normal, beta(2, 18), mostly zero, heavy
+    tailed, or ten times noisier in one group: any step at all in .000 to .033 of 400 fits each;
+    the limits of all groups together miss in .000 to .028.
+
+    With 600 rows of binary truth and one large group .10 off, unbiased groups of 4 % move by .004
+    on average on fresh rows (by .04 where all groups are regressed at once with a ridge penalty),
+    and the mean squared error falls from .0042 to .0016 (.0035). Biased groups: 5 % of the rows
+    .23 off are left .11 off, 10 % .19 off .07, half of the rows .10 off .03; 5 % that are .10 off,
+    which 600 rows cannot show, stay.
+
     References
     ----------
-    :cite:`kim2019multiaccuracy`, :cite:`hebertjohnson2018`; the one-round regression is ours.
+    :cite:`kim2019multiaccuracy`, :cite:`hebertjohnson2018`; tested steps that are solved for
+    together are ours.
 
     Examples
     --------
     >>> g = np.repeat(["a", "b"], 300)
     >>> f = np.tile(np.linspace(0.2, 0.7, 300), 2)
-    >>> found = repair(f, f + np.where(g == "a", 0.1, 0.0), g)
-    >>> bool(found.after < 0.01 < found.before)
+    >>> noise = np.tile([0.05, -0.05], 300)
+    >>> found = repair(f, f + noise + np.where(g == "a", 0.1, 0.0), g)
+    >>> found.by_group[["group", "moved"]].to_numpy().tolist()
+    [['a', True], ['b', False]]
+    >>> bool(found.after < 0.01 < 0.04 < found.before)
     True
     """
     f, f_star = _scores("scores", scores), _scores("truth", truth)
     checks.same_shape(scores=f, truth=f_star)
     checks.choice("notion", notion, ("multiaccuracy", "multicalibration"))
-    checks.integer("max_rounds", max_rounds, low=1)
+    checks.choice("final", final, ("all", "held-out"))
     count = 1 if notion == "multiaccuracy" else checks.integer("level_sets", level_sets, low=2)
+    most = checks.integer("max_rounds", max_rounds, low=1)
+    support = checks.integer("minimum_support", minimum_support, low=2)
+    level = checks.confidence_level(confidence)
     table = group_table(groups, len(f), order=order)
-    fit, stop, judge = _split(len(f), fractions, rng.generator(seed, "repair"))
-    best: tuple[tuple[float, ...], float, str] | None = None
-    for penalty in PENALTIES:
-        losses, why = _search(f, f_star, table, fit, stop, count, penalty, max_rounds)
-        if best is None or losses[-1] < best[0][-1]:
-            best = (losses, penalty, why)
-    assert best is not None
-    losses, penalty, why = best
-    both = np.concatenate([fit, stop])
-    rounds = _fit(f, f_star, table, both, count, penalty, len(losses) - 1)
-    part = _rows(table, judge)
-    kept = rounds
-    if checks.choice("final", final, ("all", "held-out")) == "all":
-        kept = _fit(f, f_star, table, np.arange(len(f)), count, penalty, len(losses) - 1)
-    return Repair(
-        kept, table.names, notion, order, penalty, why, losses,
-        _worst(f[judge], f_star[judge], part),
-        _worst(_run(f[judge], part, rounds), f_star[judge], part), judge,
-    )  # fmt: skip
+    fit, judge = _split(len(f), held_out, rng.generator(seed, "repair"))
+
+    def fitted(rows: np.ndarray) -> tuple[tuple[Round, ...], str]:
+        return _fit(f[rows], f_star[rows], _rows(table, rows), count, most, support, level)
+
+    tried, stopped = fitted(fit)
+    kept, stopped = fitted(np.arange(len(f))) if final == "all" else (tried, stopped)
+    part, there = _rows(table, judge), f[judge]
+    after = _run(there, part, tried)
+    by_group = _judged(there, after, f_star[judge], part, kept, support, level)
+    return Repair(kept, table.names, notion, order, stopped, by_group, judge)
 
 
 def _scores(name: str, x: Any) -> np.ndarray:
@@ -180,13 +226,13 @@ def _scores(name: str, x: Any) -> np.ndarray:
     return np.asarray(checks.probability(name, checks.vector(name, x)), dtype=np.float64)
 
 
-def _split(n: int, fractions: tuple[float, ...], stream: np.random.Generator) -> list[np.ndarray]:
-    parts = checks.distribution("fractions", np.asarray(fractions, dtype=np.float64))
-    ends = np.round(np.cumsum(parts) * n).astype(int)
-    rows = np.split(stream.permutation(n), ends[:-1])
-    if len(rows) != 3 or min(len(r) for r in rows) < 2:
-        raise InputError(f"fractions are {fractions} of {n} rows; leave two rows in each of three.")
-    return rows
+def _split(n: int, share: float, stream: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows to fit on and the rows that judge."""
+    judged = round(float(checks.probability("held_out", share)) * n)
+    if min(judged, n - judged) < 2:
+        raise InputError(f"held_out is {share:g} of {n} rows; leave two rows in either part.")
+    rows = stream.permutation(n)
+    return rows[judged:], rows[:judged]
 
 
 def _rows(table: GroupTable, rows: np.ndarray) -> GroupTable:
@@ -196,77 +242,138 @@ def _rows(table: GroupTable, rows: np.ndarray) -> GroupTable:
 def _aligned(table: GroupTable, names: tuple[str, ...]) -> GroupTable:
     """Return the table with the groups `names`, empty where no row belongs to them."""
     place = {name: i for i, name in enumerate(table.names)}
-    empty = np.zeros(table.members.shape[1], bool)
-    members = np.stack([table.members[place[n]] if n in place else empty for n in names])
-    return GroupTable(names, ((),) * len(names), table.patterns, members)
+    known = [(i, place[name]) for i, name in enumerate(names) if name in place]
+    rows, columns = np.array(known, dtype=np.int64).reshape(-1, 2).T
+    shape = (len(names), len(table.names))
+    chosen = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
+    return GroupTable(names, ((),) * len(names), table.patterns, chosen @ table.members)
 
 
-def _step(f: np.ndarray, truth: np.ndarray, table: GroupTable, count: int, penalty: float) -> Round:
-    edges = level_edges(f, count)
-    n_levels, p = len(edges) + 1, table.members.shape[1]
-    cells = assign_levels(f, edges) * p + table.patterns
-    rows = np.bincount(cells, minlength=n_levels * p).reshape(n_levels, p)
-    residual = np.bincount(cells, truth - f, n_levels * p).reshape(n_levels, p)
-    members = np.vstack([table.members, np.ones(p, bool)]).astype(np.float64)
-    normal = np.stack([(members * rows[v]) @ members.T for v in range(n_levels)])
-    ridge = np.eye(len(members)) * penalty
-    ridge[-1, -1] = 1e-9 * max(1.0, float(rows.sum()))  # the mean of a level set is not shrunk
-    steps = np.linalg.solve(normal + ridge, (residual @ members.T)[:, :, None])[:, :, 0]
-    return Round(edges, steps)
+def _fit(
+    f: np.ndarray, truth: np.ndarray, table: GroupTable, count: int, most: int, support: int,
+    level: float,
+) -> tuple[tuple[Round, ...], str]:  # fmt: skip
+    """Return the rounds that the rows ask for, and why they ended."""
+    rounds: tuple[Round, ...] = ()
+    for _ in range(most):
+        found = _round(f, truth, table, count, support, level)
+        if found is None:
+            return rounds, "no group's error is larger than chance explains"
+        f, rounds = _run(f, table, (found,)), (*rounds, found)
+    return rounds, f"the most rounds allowed, {most}, were used"
 
 
 def _round(
-    f: np.ndarray, truth: np.ndarray, table: GroupTable, count: int, penalty: float
-) -> tuple[Round, ...]:
-    """Return the step within level sets, then one across them that mends what the ridge left."""
-    steps: tuple[Round, ...] = ()
-    for levels in dict.fromkeys((count, 1)):
-        steps += (_step(f, truth, table, levels, penalty if levels == count else PENALTIES[0]),)
-        f = _run(f, table, steps[-1:])
-    return steps
+    f: np.ndarray, truth: np.ndarray, table: GroupTable, count: int, support: int, level: float
+) -> Round | None:
+    """Return the steps of all groups and cells that a simultaneous test speaks against."""
+    edges = level_edges(f, count)
+    levels = assign_levels(f, edges)
+    rows, error, limits = _errors(f, truth, table, levels, len(edges) + 1)
+    tested = rows >= support
+    if not tested.any():
+        return None
+    critical = t_factor(float(stats.norm.isf((1 - level) / 2 / tested.sum())), len(f) - 1)
+    weight = _cells(table, levels, len(edges) + 1)(np.ones(len(f)))
+    chosen: list[int] = []
+    overlaps: list[np.ndarray] = []  # rows that a chosen set shares with every other
+    ridge: list[float] = []
+    left, steps = error, np.zeros(0)
+    while len(chosen) < MOST_STEPS:
+        score = np.where(tested, limits(left).score(), 0.0).ravel()
+        score[chosen] = 0.0
+        best = int(score.argmax())
+        if score[best] <= critical:
+            break
+        chosen.append(best)
+        overlaps.append(_added(_inside(best, rows.shape, table) * weight, table).ravel())
+        ridge.append(rows.flat[best] / score[best] ** 2)
+        gram = np.stack(overlaps)
+        steps = np.linalg.solve(gram[:, chosen] + np.diag(ridge), error.flat[chosen])
+        left = error - (steps @ gram).reshape(error.shape)
+    if not chosen:
+        return None
+    made = np.zeros(error.shape)
+    made.flat[chosen] = steps
+    return Round(edges, made[: len(weight)] + made[len(weight) :].sum(axis=0))
 
 
-def _moved(f: np.ndarray, table: GroupTable, step: Round) -> np.ndarray:
-    members = np.vstack([table.members, np.ones(table.members.shape[1], bool)])
-    delta = step.steps @ members  # [levels, patterns]
-    return np.clip(f + delta[assign_levels(f, step.edges), table.patterns], 0.0, 1.0)
+def _cells(
+    table: GroupTable, levels: np.ndarray, n_levels: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what adds up values of rows per level set and pattern, [levels, patterns]."""
+    p = table.members.shape[1]
+    cell = levels * p + table.patterns
+    return lambda x: np.bincount(cell, x, n_levels * p).reshape(n_levels, p)
+
+
+def _added(cells: np.ndarray, table: GroupTable) -> np.ndarray:
+    """Add up [levels, patterns] per group and for everybody; below them, over several level sets.
+
+    The result has shape [levels, groups + 1], or [levels + 1, groups + 1] with two levels or more.
+    """
+    found = np.hstack([table.sums(cells), cells.sum(axis=1, keepdims=True)])
+    return found if len(found) == 1 else np.vstack([found, found.sum(axis=0)])
+
+
+def _inside(place: int, shape: tuple[int, ...], table: GroupTable) -> np.ndarray:
+    """Return which cells [levels, patterns] make up one entry of an array of `_added`."""
+    level, group = divmod(place, shape[1])
+    member = np.ones(table.members.shape[1])
+    if group < len(table.names):
+        member = table.members[[group]].toarray()[0]
+    if shape[0] == 1:
+        return member[None]
+    every = level == shape[0] - 1
+    return np.outer(np.ones(shape[0] - 1) if every else np.eye(shape[0] - 1)[level], member)
+
+
+def _errors(
+    f: np.ndarray, truth: np.ndarray, table: GroupTable, levels: np.ndarray, n_levels: int
+) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], Limits]]:
+    """Return rows and summed errors of all sets of `_added`, and what puts limits to such sums."""
+    r = truth - f
+    r = np.where(np.abs(r) <= rounding_error(f, truth), 0.0, r)
+    cells = _cells(table, levels, n_levels)
+    rows, first, second, third, score = (
+        _added(cells(x), table) for x in (np.ones_like(r), r, r**2, r**3, f)
+    )
+    n = np.maximum(rows, 1)
+    variance = (second - first**2 / n) * n / np.maximum(n - 1, 1)
+    skewed = third - 3 * first * second / n + 2 * first**3 / n**2
+    below, above = Reach.of(r, truth).sides(score / n)
+    return rows, first, lambda sums: Limits.of(sums, variance, skewed, below, above)
 
 
 def _run(f: np.ndarray, table: GroupTable, rounds: tuple[Round, ...]) -> np.ndarray:
     for step in rounds:
-        f = _moved(f, table, step)
+        delta = step.steps[:, :-1] @ table.members + step.steps[:, -1:]  # [levels, patterns]
+        f = np.clip(f + delta[assign_levels(f, step.edges), table.patterns], 0.0, 1.0)
     return f
 
 
-def _search(
-    f: np.ndarray, truth: np.ndarray, table: GroupTable, fit: np.ndarray, stop: np.ndarray,
-    count: int, penalty: float, max_rounds: int,
-) -> tuple[tuple[float, ...], str]:  # fmt: skip
-    """Return the losses on the stopping part of the rounds worth keeping, and why they ended."""
-    fitted, stopping = _rows(table, fit), _rows(table, stop)
-    here, there = f[fit], f[stop]
-    losses = [float(np.mean((truth[stop] - there) ** 2))]
-    for _ in range(max_rounds):
-        steps = _round(here, truth[fit], fitted, count, penalty)
-        here, there = _run(here, fitted, steps), _run(there, stopping, steps)
-        loss = float(np.mean((truth[stop] - there) ** 2))
-        if loss >= losses[-1]:
-            return tuple(losses), "the error on the stopping part no longer fell"
-        losses.append(loss)
-    return tuple(losses), f"the most rounds allowed, {max_rounds}, were used"
+def _judged(
+    before: np.ndarray, after: np.ndarray, truth: np.ndarray, table: GroupTable,
+    rounds: tuple[Round, ...], support: int, level: float,
+) -> pd.DataFrame:  # fmt: skip
+    """Return the table of groups: their mean errors before and after, with limits."""
+    import pandas as pd
 
-
-def _fit(
-    f: np.ndarray, truth: np.ndarray, table: GroupTable, rows: np.ndarray, count: int,
-    penalty: float, n_rounds: int,
-) -> tuple[Round, ...]:  # fmt: skip
-    part, here, rounds = _rows(table, rows), f[rows], ()
-    for _ in range(n_rounds):
-        steps = _round(here, truth[rows], part, count, penalty)
-        here, rounds = _run(here, part, steps), rounds + steps
-    return rounds
-
-
-def _worst(f: np.ndarray, truth: np.ndarray, table: GroupTable) -> float:
-    sums = np.bincount(table.patterns, truth - f, table.members.shape[1])
-    return float(np.abs(table.members @ sums).max() / len(f))
+    moved = np.zeros(len(table.names), bool)
+    for step in rounds:
+        moved |= (step.steps[:, :-1] != 0).any(axis=0)
+    columns: dict[str, Any] = {"group": table.names, "n": 0, "moved": moved}
+    cells = _cells(table, np.zeros(len(truth), np.int64), 1)
+    for stage, f in (("before", before), ("after", after)):
+        rows, error, limits = _errors(f, truth, table, np.zeros(len(f), np.int64), 1)
+        enough, score = rows >= support, _added(cells(f), table)
+        z = t_factor(float(stats.norm.isf((1 - level) / 2 / max(enough.sum(), 1))), len(f) - 1)
+        low, high = limits(error).interval(z)
+        low, high = np.where(enough, low, -score), np.where(enough, high, rows - score)
+        columns["n"] = rows[0, :-1].astype(int)
+        for name, values in zip(
+            (stage, f"{stage}_low", f"{stage}_high"), (error, low, high), strict=True
+        ):
+            mean = np.divide(values, rows, out=np.full_like(values, np.nan), where=rows > 0)
+            columns[name] = mean[0, :-1].clip(-1, 1)
+    return pd.DataFrame(columns)

@@ -226,7 +226,7 @@ def repair_ratios(models: ScoredModels) -> pd.DataFrame:
         f = np.clip(start + slope * x, 0, 1)
         known = {key: labels[key][fit] for key in ("gender", "occupation")}
         new = {key: labels[key][~fit] for key in known}
-        made = repair(f[fit], d.truth[fit], known, seed=m.seed, fractions=(0.75, 0.24, 0.01))
+        made = repair(f[fit], d.truth[fit], known, seed=m.seed)
         after = {"boosting": made.apply(f[~fit], new)}
         for name, by in (("isotonic, one map", None), ("isotonic, a map per gender", "gender")):
             after[name] = isotonic(
