@@ -112,15 +112,31 @@ def _pipeline(
     folder: Path, sampler: str | None, device: Any, options: dict[str, Any]
 ) -> tuple[SchedulerProcess, Encode]:
     try:
-        with _quiet():
+        with _quiet(), torch.random.fork_rng(devices=[]):
             pipeline = load_pipeline(folder).to(device)
+            encode = _encoding(pipeline, device)
+            own = type(pipeline.scheduler).__name__
+            if sampler is not None:
+                pipeline.scheduler = exchange(pipeline.scheduler, sampler)
+            process = PipelineProcess(pipeline, null=encode([""])[0], **options)
+            first = process.initial(1, generators=SampleStreams(0, 1))
+            tried = process.decode(process.mean(first, len(process.sigmas), process.null()))
     except InputError:
         raise
-    except Exception as error:  # many kinds, by what is broken
-        raise _unusable(folder, error) from None
-    own = type(pipeline.scheduler).__name__
+    except Exception as error:  # many kinds, by what is broken or does not fit together
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{folder} cannot be loaded as a Stable Diffusion pipeline: {reason}"
+        ) from None
+    if not tried.isfinite().all():
+        raise InputError(f"{folder} draws values that are not finite; restore its weights.")
     if sampler is not None:
-        pipeline.scheduler = exchange(pipeline.scheduler, sampler)
+        process.sampler += f", in place of the pipeline's own {own}"
+    return process, encode
+
+
+def _encoding(pipeline: Any, device: Any) -> Encode:
+    """Return a pipeline's embedding of prompts, which refuses what its tokenizer would cut."""
     limit = min(
         pipeline.tokenizer.model_max_length, pipeline.text_encoder.config.max_position_embeddings
     )
@@ -133,22 +149,7 @@ def _pipeline(
             rows, _ = pipeline.encode_prompt(prompts, device, 1, False)
         return rows.float().cpu()
 
-    try:
-        process = PipelineProcess(pipeline, null=encode([""])[0], **options)
-        first = process.initial(1, generators=SampleStreams(0, 1))
-        process.decode(process.mean(first, len(process.sigmas), process.null()))
-    except InputError:
-        raise
-    except Exception as error:  # parts that do not fit one another
-        raise _unusable(folder, error) from None
-    if sampler is not None:
-        process.sampler += f", in place of the pipeline's own {own}"
-    return process, encode
-
-
-def _unusable(folder: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:200]
-    return InputError(f"{folder} cannot be loaded as a Stable Diffusion pipeline: {reason}")
+    return encode
 
 
 @contextlib.contextmanager

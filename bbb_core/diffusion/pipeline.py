@@ -7,11 +7,11 @@ and from safetensors; no other key of a file reaches a loader, so none can name 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bbb_core import checks
 from bbb_core.diffusion.checkpoint import read_json
 from bbb_core.errors import InputError
 
@@ -40,7 +40,8 @@ TOKENIZER = {
     "name_or_path", "pad_token", "padding_side", "special_tokens_map_file",
     "split_special_tokens", "tokenizer_class", "truncation_side", "unk_token", "use_fast",
 }  # fmt: skip
-MOST_TIMESTEPS = 100_000
+LARGEST, MOST_LAYERS = 1 << 20, 256
+"""Bounds of the numbers of a configuration: what it asks for is built before weights are read."""
 
 
 def load_pipeline(folder: Path) -> Any:
@@ -72,14 +73,12 @@ def load_pipeline(folder: Path) -> Any:
     kinds = {part: getattr(diffusers, names[part]) for part in ("unet", "vae", "scheduler")}
     for part in ("unet", "vae"):
         _settings(folder / part / "config.json", _parameters(kinds[part]) | NOTES)
-    known = set().union(*(_parameters(getattr(diffusers, name)) for name in schedulers))
-    said = _settings(folder / "scheduler" / "scheduler_config.json", known | NOTES)
-    checks.integer(
-        "num_train_timesteps", said.get("num_train_timesteps", 1000), low=1, high=MOST_TIMESTEPS
-    )
+    known = NOTES.union(*(_parameters(getattr(diffusers, name)) for name in schedulers))
+    said = _settings(folder / "scheduler" / "scheduler_config.json", known)
     text = _parameters(transformers.CLIPTextConfig) | TEXT_NOTES
     _settings(folder / "text_encoder" / "config.json", text)
-    _settings(folder / "tokenizer" / "tokenizer_config.json", TOKENIZER)
+    path = folder / "tokenizer" / "tokenizer_config.json"
+    _require_known(read_json(path, name="configuration"), TOKENIZER, path)
     for part in ("unet", "vae", "text_encoder"):
         _require_safetensors(folder / part)
 
@@ -117,7 +116,19 @@ def _require_known(said: Iterable[str], known: set[str], path: Path) -> None:
 def _settings(path: Path, known: set[str]) -> dict[str, Any]:
     said = read_json(path, name="configuration")
     _require_known(said, known, path)
+    for key, value in said.items():
+        _require_small(key, value, path)
     return said
+
+
+def _require_small(key: str, value: Any, path: Path) -> None:
+    most = MOST_LAYERS if "layers" in key else LARGEST
+    if isinstance(value, (int, float)) and not -most <= value <= most and math.isfinite(value):
+        raise InputError(f"{path} has {key} {str(value)[:40]}; use at most {most}.")
+    inner = value.values() if isinstance(value, dict) else value
+    if isinstance(inner, list) or inner is not value:
+        for each in inner:
+            _require_small(key, each, path)
 
 
 def _named(index: dict[str, Any], part: str, library: str, kinds: list[str], folder: Path) -> str:
