@@ -72,7 +72,9 @@ def cyclic(tables: dict[str, pd.DataFrame]) -> Figure:
     error = [table["imbalance"] - table["low"], table["high"] - table["imbalance"]]
     style = looks["measured"].points(capsize=2)
     right.errorbar(table["position"], table["imbalance"], error, label="measured", **style)
-    right.plot(table["position"], table["bound"], label="bound (path KL)", **looks["bound"].lines())
+    right.plot(
+        table["position"], table["bound"], label="bound (certified)", **looks["bound"].lines()
+    )
     right.set(xlabel="position, centre (0) to group 1 (1)", ylabel="imbalance", ylim=(0, None))
     right.legend(loc="upper left")
     return made
