@@ -27,7 +27,13 @@ audit.add_command(model)
 
 
 @audit.command("embeddings")
-@click.option("--encoder", metavar="SPEC", help="minilm, e5, glove, open_clip:..., table:FILE.")
+@click.option(
+    "--encoder",
+    metavar="SPEC",
+    help="minilm, e5, glove; open_clip:MODEL/PRETRAINED, open_clip:MODEL/FILE.safetensors or "
+    "open_clip:local/FOLDER; table:FILE (.safetensors, .npz, .parquet) or "
+    "table:ROWS.npy[:NAMES.txt].",
+)
 @click.option("--occupations", metavar="A,B,...", help="Nouns; default: Winogender's sixty.")
 @click.option("--occupations-file", metavar="FILE", help="Nouns, one a line; # starts a comment.")
 @click.option("--template", "templates", multiple=True, help="Neutral prompt with {}; repeatable.")
@@ -188,11 +194,11 @@ def _counted(things: Any, noun: str) -> str:
 
 def _count(notes: dict[str, Any], percent: str) -> str:
     said = [notes["no_interval"]] if notes["no_interval"] else []
-    if notes["beyond_baseline_holm"] is not None:
+    differ, rate = notes["beyond_baseline_holm"], notes["beyond_baseline_bh"]
+    if differ is not None:
         said.append(
-            f"{notes['beyond_baseline_holm']} of {notes['occupations']} occupations differ from the "
-            f"baseline after Holm's correction ({percent}), {notes['beyond_baseline_bh']} after "
-            "Benjamini and Hochberg's."
+            f"{differ} of {notes['occupations']} occupations differ from the baseline after Holm's "
+            f"correction ({percent}), {rate} after Benjamini and Hochberg's."
         )
     return "\n".join(said)
 

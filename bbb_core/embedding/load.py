@@ -16,6 +16,7 @@ ENCODER_SPECS: tuple[str, ...] = (
     "open_clip:MODEL/FILE.safetensors",
     "open_clip:local/FOLDER",
     "table:FILE",
+    "table:ROWS.npy:NAMES.txt",
 )
 
 

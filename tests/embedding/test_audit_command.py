@@ -110,7 +110,7 @@ G = ("--encoder", "glove")
     [
         ((), "--encoder is missing"),
         (("--encoder", "bert"), "unknown"),
-        (("--encoder", "table:none.npz"), "does not exist"),
+        (("--encoder", "table:none.npz"), "No such file"),
         (("--encoder", "open_clip:ViT-B-32/x.pt"), "convert"),
         ((*G, "--occupations", "nurse,nurse"), "repeats place 1"),
         ((*G, "--occupations", ""), "non-empty"),
