@@ -15,6 +15,9 @@ from bbb_core.errors import InputError
 
 __all__ = ["GroupGaps", "Unit", "group_gaps"]
 
+MOST_PAIRS = 20_000
+"""Pairs of groups: every resample holds a gap of each."""
+
 Unit = Literal["within-sd", "given", "rank"]
 
 
@@ -166,25 +169,30 @@ def _ranks(x: np.ndarray, strata: np.ndarray, k: int) -> np.ndarray:
     return out
 
 
-def _per_stratum(table: GroupTable, values: np.ndarray, strata: np.ndarray, k: int) -> Any:
+def _per_stratum(table: GroupTable, values: np.ndarray, strata: np.ndarray, k: int) -> np.ndarray:
     """Return sums of `values` per stratum and group, shape [strata, groups]."""
     from scipy import sparse
 
     shape = (k, table.members.shape[1])
     cells = sparse.csr_array((values, (strata, table.patterns)), shape=shape)
-    return np.asarray(cells @ table.members.T.astype(np.float64))
+    return table.sums(cells)
 
 
 def _pairs(table: GroupTable, count: np.ndarray, support: int) -> list[tuple[int, int]]:
     enough = count.sum(axis=0) >= checks.integer("minimum_support", support, low=2)
     together = (count > 0).T.astype(float) @ (count > 0)
     strata = min(2, len(count))
-    return [
+    pairs = [
         (a, b)
-        for a, b in itertools.combinations(range(len(table.names)), 2)
-        if table.attributes[a] == table.attributes[b]
-        and enough[a] and enough[b] and together[a, b] >= strata
-    ]  # fmt: skip
+        for a, b in itertools.combinations(np.flatnonzero(enough).tolist(), 2)
+        if table.attributes[a] == table.attributes[b] and together[a, b] >= strata
+    ]
+    if len(pairs) > MOST_PAIRS:
+        raise InputError(
+            f"groups make {len(pairs)} pairs, and at most {MOST_PAIRS} can be compared; merge rare "
+            "labels, pass fewer attributes, or lower order."
+        )
+    return pairs
 
 
 def _by_strata(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from bbb_core import checks
 from bbb_core.errors import InputError
@@ -17,13 +18,17 @@ __all__ = ["GroupTable", "group_table"]
 BLOCK = 2**13
 """Patterns whose memberships are turned into numbers at one time."""
 
+MOST_GROUPS = 2_000
+"""Groups that are compared with one another: all their pairs have a correlation."""
+
 
 @dataclass(frozen=True)
 class GroupTable:
     """Which groups each row belongs to.
 
     Rows with the same labels share a *pattern*, so that sums over rows are taken once per pattern
-    and every group, intersection or not, is a union of patterns.
+    and every group, intersection or not, is a union of patterns. Memory grows with the number of
+    groups and with the number of patterns, not with their product.
 
     Parameters
     ----------
@@ -33,14 +38,14 @@ class GroupTable:
         The attributes that define each group, one for a single group, several for intersections.
     patterns : numpy.ndarray, shape [n]
         Pattern of each row.
-    members : numpy.ndarray, shape [groups, patterns]
-        Whether the rows of a pattern belong to a group.
+    members : scipy.sparse.csr_array, shape [groups, patterns]
+        1.0 where the rows of a pattern belong to a group.
     """
 
     names: tuple[str, ...]
     attributes: tuple[tuple[str, ...], ...]
     patterns: np.ndarray
-    members: np.ndarray
+    members: sparse.csr_array
 
     @property
     def n(self) -> int:
@@ -49,15 +54,23 @@ class GroupTable:
 
     def blocks(self, patterns: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (slice of `patterns`, memberships [groups, block] in float64)."""
+        columns = self.members.tocsc()
         for start in range(0, len(patterns), BLOCK):
             part = slice(start, start + BLOCK)
-            yield part, self.members[:, patterns[part]].astype(np.float64)
+            yield part, columns[:, patterns[part]].toarray()
+
+    def sums(self, values: Any) -> np.ndarray:
+        """Add up values per pattern, dense or sparse [k, patterns], to values per group."""
+        found = values @ self.members.T
+        return found.toarray() if sparse.issparse(found) else np.asarray(found)
 
     def mask(self, name: str) -> np.ndarray:
         """Return which rows belong to the group, shape [n]."""
         if name not in self.names:
             raise InputError(f"group is {name!r}; choose one of {', '.join(self.names[:8])}.")
-        return self.members[self.names.index(name)][self.patterns]
+        inside = np.zeros(self.members.shape[1], bool)
+        inside[self.members[[self.names.index(name)]].indices] = True
+        return inside[self.patterns]
 
 
 @dataclass(frozen=True)
@@ -67,25 +80,32 @@ class _Attribute:
     codes: np.ndarray  # -1: in none of the levels
 
 
-def group_table(groups: Any, n: int, *, order: int = 2, name: str = "groups") -> GroupTable:
+def group_table(
+    groups: Any, n: int, *, order: int = 2, name: str = "groups", most: int = MOST_GROUPS
+) -> GroupTable:
     """Return the groups over `n` rows, with intersections of up to `order` attributes.
 
     Parameters
     ----------
     groups : sequence or mapping
-        Labels of one attribute, shape [n]; or ``{attribute: labels}``. A boolean array is one group
-        (its true rows). ``None`` or NaN as a label: the row is in no group of that attribute.
+        Labels of one attribute, shape [n]; or ``{attribute: labels}``. Labels are text, whole
+        numbers or truth values (two groups, True and False), in a sequence, an array, a categorical
+        or any column of pandas or Arrow. A label that is missing (``None``, NaN, NA) or blank: the
+        row is in no group of that attribute.
     n : int
         Number of rows.
     order : int
         1 keeps the single groups, 2 adds pairs of groups of two attributes, and so on.
     name : str
         What error messages call `groups`.
+    most : int
+        Most groups; whoever compares all of them with one another keeps the default.
 
     Raises
     ------
     InputError
-        If an array has not `n` rows, or no row belongs to any group.
+        If an array has not `n` rows, a label is no scalar, no row belongs to any group, two groups
+        would have one name, or there are more than `most`.
 
     Examples
     --------
@@ -97,27 +117,54 @@ def group_table(groups: Any, n: int, *, order: int = 2, name: str = "groups") ->
     named = {str(key): groups[key] for key in groups} if mapping else {"": groups}
     if not named:
         raise InputError(f"{name} is empty; pass at least one attribute.")
+    if mapping and len(named) < len(list(groups)):
+        raise InputError(f"{name} name an attribute twice; rename one.")
     attributes = [_attribute(key, labels, n, name) for key, labels in named.items()]
+    few = _Few(name, most)
+    few.add(sum(len(a.levels) for a in attributes))
     patterns, codes = _patterns([a.codes for a in attributes], [len(a.levels) for a in attributes])
     names: list[str] = []
     defined: list[tuple[str, ...]] = []
-    members: list[np.ndarray] = []
-    pairs = zip(attributes, codes, strict=True)
-    single = [[code == i for i in range(len(a.levels))] for a, code in pairs]
+    places: list[np.ndarray] = []  # of each combination of attributes: patterns that it groups,
+    group: list[np.ndarray] = []  # and the group of each
     for size in range(1, min(order, len(attributes)) + 1):
         for chosen in itertools.combinations(range(len(attributes)), size):
-            for picks in itertools.product(*[range(len(attributes[a].levels)) for a in chosen]):
-                mask = single[chosen[0]][picks[0]]
-                for a, pick in zip(chosen[1:], picks[1:], strict=True):
-                    mask = mask & single[a][pick]
-                if mask.any():
-                    parts = zip(chosen, picks, strict=True)
-                    names.append(" & ".join(attributes[a].levels[i] for a, i in parts))
-                    defined.append(tuple(attributes[a].name for a in chosen))
-                    members.append(mask)
-    if not members:
+            where, member, picks = _crossed([codes[a] for a in chosen])
+            if size > 1:
+                few.add(len(picks))
+            places.append(where)
+            group.append(member + len(names))
+            names += [
+                " & ".join(attributes[a].levels[i] for a, i in zip(chosen, pick, strict=True))
+                for pick in picks.tolist()
+            ]
+            defined += [tuple(attributes[a].name for a in chosen)] * len(picks)
+    if not names:
         raise InputError(f"{name} has no labelled row; give at least one row a group.")
-    return GroupTable(tuple(names), tuple(defined), patterns, np.stack(members))
+    if len(set(names)) < len(names):
+        twice = next(x for i, x in enumerate(names) if x in names[:i])
+        raise InputError(f"{name} make two groups {twice!r}; rename a label or an attribute.")
+    column, row = np.concatenate(places), np.concatenate(group)
+    shape = (len(names), len(codes[0]))
+    members = sparse.csr_array((np.ones(len(row)), (row, column)), shape=shape)
+    return GroupTable(tuple(names), tuple(defined), patterns, members)
+
+
+@dataclass
+class _Few:
+    """Counts groups, and refuses too many before they take memory."""
+
+    name: str
+    most: int
+    count: int = 0
+
+    def add(self, more: int) -> None:
+        self.count += more
+        if self.count > self.most:
+            raise InputError(
+                f"{self.name} make {self.count} groups or more, and at most {self.most} can be "
+                "compared; merge rare labels, pass fewer attributes, or lower order."
+            )
 
 
 def _attribute(key: str, labels: Any, n: int, name: str) -> _Attribute:
@@ -126,19 +173,36 @@ def _attribute(key: str, labels: Any, n: int, name: str) -> _Attribute:
     where = f"{name}[{key!r}]" if key else name
     if hasattr(labels, "detach"):
         labels = labels.detach().cpu().numpy()
-    values = np.asarray(labels)
+    known = (np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)
+    # as objects, for an array of text would turn a missing label into the text "nan"
+    values = labels if isinstance(labels, known) else np.asarray(labels, dtype=object)
     if values.shape != (n,):
         raise InputError(f"{where} has shape {values.shape}; pass one label per row ({n}).")
-    if values.dtype == bool:
-        codes = values.astype(np.int8) - 1
-        return _Attribute(key, (key or "true",), codes)
-    codes, found = pd.factorize(values, sort=False)
-    order = sorted(range(len(found)), key=lambda i: str(found[i]))
-    rank = np.empty(len(found) + 1, np.int32)
-    rank[order] = np.arange(len(found))
-    rank[-1] = -1  # the code -1 of a missing label indexes the last place
-    prefix = f"{key}=" if key else ""
-    return _Attribute(key, tuple(f"{prefix}{found[i]}" for i in order), rank[codes])
+    try:
+        codes, found = pd.factorize(values)
+    except TypeError:
+        raise InputError(f"{where} holds lists or the like; pass one label per row.") from None
+    texts = np.array([str(label) for label in found], dtype=object)
+    blank = np.array([not text.strip() for text in texts], dtype=bool)
+    levels = sorted(set(texts[~blank]))
+    place = {text: i for i, text in enumerate(levels)} | dict.fromkeys(texts[blank], -1)
+    rank = np.array([*(place[text] for text in texts), -1], np.int32)
+    prefix = f"{key}=" if key else ""  # the code -1 of a missing label indexes the last place
+    return _Attribute(key, tuple(f"{prefix}{text}" for text in levels), rank[codes])
+
+
+def _crossed(codes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which patterns have a level of every attribute, and the combination of each.
+
+    The third value holds the levels of the combinations [combinations, attributes], in lexical
+    order.
+    """
+    where = np.flatnonzero(np.min(codes, axis=0) >= 0)
+    member = np.zeros(len(where), np.int64)
+    for code in codes:
+        joint = member * (int(code.max()) + 1) + code[where]
+        _, first, member = np.unique(joint, return_index=True, return_inverse=True)
+    return where, member, np.stack([code[where][first] for code in codes], axis=1)
 
 
 def _patterns(codes: list[np.ndarray], levels: list[int]) -> tuple[np.ndarray, list[np.ndarray]]:
