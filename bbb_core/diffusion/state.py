@@ -170,7 +170,7 @@ class TrainingState:
         signed = said.pop("digest", None)
         if signed != digest([said, _hash_of(dict(sorted(tensors.items())))]):
             raise InputError(f"{self.path} is damaged; delete it to start the run again.")
-        theirs = json.loads(said["identity"])
+        theirs, losses = json.loads(said["identity"]), json.loads(said["losses"])
         names = sorted(theirs.keys() | self.identity.keys())
         other = [name for name in names if theirs.get(name) != self.identity.get(name)]
         if other:
@@ -185,7 +185,7 @@ class TrainingState:
         slots = {int(k.partition(".")[2]): v for k, v in parts.items() if k.startswith("optimizer")}
         optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
         kept = {int(k.partition(".")[2]): v for k, v in parts.items() if k.startswith("snapshot")}
-        return list(json.loads(said["losses"])), kept
+        return losses, kept
 
 
 def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from bbb_core.cli import main
 from bbb_core.diffusion.checkpoint import save_model
-from bbb_core.diffusion.load import load_process
+from bbb_core.diffusion.load import draw_images, load_process
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
+from bbb_core.diffusion.scheduler import SAMPLERS
 from bbb_core.embedding.table import save_table
 from bbb_core.errors import InputError
 
@@ -110,6 +111,15 @@ def test_a_sampler_without_noise_is_not_replaced_in_silence(pipeline):
     made = run(pipeline, *WORDS, *FAST, "--sampler", "ddim")
     assert "eta = 0 adds no noise" in made.output
     assert run(pipeline, *WORDS, *FAST, "--sampler", "ddim", "--eta", 0.5).exit_code == 0
+
+
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_checkpoint_takes_every_sampler(checkpoint, sampler):
+    encoder = f"table:{checkpoint / 'rows.safetensors'}"
+    process, encode = load_process(checkpoint, encoder=encoder, sampler=sampler, steps=3, eta=1.0)
+    assert SAMPLERS[sampler][0] in process.sampler
+    assert draw_images(process, encode(["a cook"]), 2).isfinite().all()
 
 
 def test_a_prompt_that_the_pipeline_would_cut_is_refused(pipeline):
