@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bbb_core import checks, rng
-from bbb_core.alignment.errors import cluster_noise, row_noise
+from bbb_core.alignment.errors import ROUNDING, Reach, cluster_noise, row_noise
 from bbb_core.alignment.findings import Audit, ErrorEstimate, Findings, Witness
 from bbb_core.alignment.groups import group_table
 from bbb_core.alignment.levels import Binning, assign_levels, level_edges
@@ -113,19 +113,21 @@ def audit(
     f, recalibration = _recalibrate(f, f_star, scale)
     edges = level_edges(f, level_sets, binning=binning)
     levels, n_levels = assign_levels(f, edges), len(edges) + 1
-    sums = group_sums(table, f, f_star, levels, n_levels)
+    residual = _residual(f, f_star)
+    reach = Reach.of(residual, f_star)
+    sums = group_sums(table, f, f_star, residual, levels, n_levels)
     supported = sums.count.sum(axis=1) >= support
     if not supported.any():
         raise InputError(f"groups have fewer than {support} rows each; lower minimum_support.")
-    stream, residual = rng.generator(seed, "audit"), f_star - f
+    stream = rng.generator(seed, "audit")
     projection = _projection(sums, f, scale)
     if clusters is None:
-        totals = np.array([(residual**2 * f**i).sum() for i in range(3)])
+        totals = np.array([*((residual**2 * f**i).sum() for i in range(3)), (residual**3).sum()])
         whole = None if projection is None else projection.sum(axis=2)
-        noise = row_noise(sums, whole, totals, n_draws, stream)
+        noise = row_noise(sums, reach, whole, totals, n_draws, stream)
     else:
         noise = cluster_noise(
-            table, residual, f, levels, n_levels, projection, clusters, n_draws, stream
+            table, sums, residual, f, levels, reach, projection, clusters, n_draws, stream
         )
     return Findings(table, sums, noise, supported, level).audit(edges, recalibration)
 
@@ -139,6 +141,12 @@ def _inputs(scores: Any, truth: Any, scale: str) -> tuple[np.ndarray, np.ndarray
         arrays.append(np.asarray(check(name, checks.vector(name, x, minimum=2)), np.float64))
     checks.same_shape(scores=arrays[0], truth=arrays[1])
     return arrays[0], arrays[1]
+
+
+def _residual(f: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return truth - f, without what the rounding of either leaves of equal numbers."""
+    residual = truth - f
+    return np.where(np.abs(residual) > ROUNDING * max(1.0, np.abs(f).max()), residual, 0.0)
 
 
 def _recalibrate(

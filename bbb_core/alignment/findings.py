@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from bbb_core.alignment.errors import Noise
 from bbb_core.alignment.groups import GroupTable
-from bbb_core.alignment.noise import corrected_absolute, median_corrected_maximum, t_factor
+from bbb_core.alignment.noise import corrected_absolute, median_corrected_maximum
+from bbb_core.alignment.skewed import t_factor
 from bbb_core.alignment.sums import GroupSums
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ class ErrorEstimate:
         Interval for the true largest error, valid for all groups together.
     p_value : float
         Of the hypothesis that no group has an error.
+    reason : str
+        Why nothing could be measured; all numbers are then NaN. Empty where something was.
     """
 
     value: float
@@ -44,6 +45,24 @@ class ErrorEstimate:
     low: float
     high: float
     p_value: float
+    reason: str = ""
+
+    @classmethod
+    def of(cls, value: Any, plug_in: Any, low: Any, high: Any, p_value: Any) -> ErrorEstimate:
+        """Return an estimate with numbers from zero on and its value inside its interval."""
+        low, plug_in = max(float(low), 0.0), float(plug_in)
+        high = max(float(high), low)
+        return cls(min(max(float(value), low), high), plug_in, low, high, float(p_value))
+
+    @classmethod
+    def not_measurable(cls, reason: str) -> ErrorEstimate:
+        """Return an estimate that says why there is none."""
+        return cls(*[float("nan")] * 5, reason)
+
+    @property
+    def measurable(self) -> bool:
+        """Whether there is a number."""
+        return not self.reason
 
     def __float__(self) -> float:
         return self.value
@@ -100,32 +119,31 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class _Total:
-    """Sums over level sets of absolute noise: draws [draws, groups], their means and spreads."""
+class _Noise:
+    """Draws [draws, groups] of a group's total noise, with their means and spreads."""
 
     draws: np.ndarray
     centre: np.ndarray
     spread: np.ndarray
 
     @classmethod
-    def of(cls, blocks: Iterator[np.ndarray], error: np.ndarray) -> _Total:
-        """Sum the absolute draws of each level set, blocks [draws, groups] of unit spread."""
-        draws = sum(np.abs(block) * error[:, v] for v, block in enumerate(blocks))
-        return cls(draws, draws.mean(axis=0), draws.std(axis=0))
+    def of(cls, draws: np.ndarray) -> _Noise:
+        spread = draws.std(axis=0)
+        return cls(draws, draws.mean(axis=0), np.where(spread > 0, spread, 1.0))
 
     def standardised(self, values: np.ndarray) -> np.ndarray:
         """Return values [..., groups] less the mean of noise, in units of its spread."""
-        return (values - self.centre) / np.where(self.spread > 0, self.spread, 1.0)
+        return (values - self.centre) / self.spread
 
     def largest(self, groups: np.ndarray) -> np.ndarray:
         """Return the largest standardised noise over some groups, [draws]."""
-        return self.standardised(self.draws)[:, groups].max(axis=1, initial=0.0)
+        return self.standardised(self.draws)[:, groups].max(axis=1)
 
-    def p_value(self, values: np.ndarray, groups: np.ndarray) -> float:
-        """Return the chance that noise alone gives a maximum as large, never zero."""
-        largest = self.largest(groups)
-        observed = self.standardised(values)[groups].max(initial=-np.inf)
-        return float((1 + (largest >= observed).sum()) / (1 + len(largest)))
+
+def _p_value(largest: np.ndarray, observed: Any) -> Any:
+    """Return the share of draws at least as large, never zero."""
+    above = len(largest) - np.searchsorted(np.sort(largest), observed, side="left")
+    return (1 + above) / (1 + len(largest))
 
 
 @dataclass(frozen=True)
@@ -144,38 +162,28 @@ class Findings:
 
         sums, noise, live = self.sums, self.noise, self.supported
         n, count = sums.n, sums.count.sum(axis=1)
-        share, errors = count / n, sums.residual.sum(axis=1) / n
+        share, errors = count / n, noise.group.estimate
         largest = np.abs(noise.draws[:, live]).max(axis=1)
         critical = float(np.quantile(largest, self.confidence))
-        width = t_factor(critical, noise.freedom) * noise.error
-        size, spread = np.abs(errors), noise.error
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.where(size > 0, size / spread, 0.0)
-        tail = stats.norm.isf(stats.t.sf(t, np.maximum(noise.freedom, 1)).clip(1e-300))
-        p_value = (1 + (largest[:, None] >= tail).sum(axis=0)) / (1 + len(largest))
+        low, high = noise.group.interval(t_factor(critical, noise.freedom))
+        p_value = _p_value(largest, noise.score)
+        size, spread = np.abs(errors), noise.group.inner.scale
         corrected = median_corrected_maximum(
             size[live], spread[live], noise.draws[:, live], critical, sided="absolute"
         )
-        accuracy = ErrorEstimate(
-            max(corrected, 0.0), float(size[live].max()),
-            float((size - width)[live].max().clip(0)), float((size + width)[live].max()),
-            float(p_value[live].min()),
+        accuracy = ErrorEstimate.of(
+            corrected, size[live].max(), np.maximum(low, -high)[live].max(),
+            np.maximum(high, -low)[live].max(), p_value[live].min(),
         )  # fmt: skip
-        calibration, by_group_mc, uncovered = self._calibration(critical)
-        calibration = replace(  # MA <= MC holds for the truth, so also for what is said of it
-            calibration,
-            value=max(calibration.value, accuracy.value),
-            low=max(calibration.low, accuracy.low),
-        )
-        proportional, by_group_prop = self._proportional(accuracy.p_value)
+        calibration, by_group_mc, uncovered = self._calibration(critical, accuracy)
+        proportional, by_group_prop = self._proportional(low, high, accuracy)
         frame = pd.DataFrame(
             {
                 "group": self.table.names, "n": count.astype(int), "share": share,
                 "mean_score": sums.score.sum(axis=1) / count,
                 "mean_truth": sums.truth.sum(axis=1) / count,
-                "bias": errors / share,
-                "bias_low": (errors - width) / share, "bias_high": (errors + width) / share,
-                "error": errors, "low": errors - width, "high": errors + width,
+                "bias": errors / share, "bias_low": low / share, "bias_high": high / share,
+                "error": errors, "low": low, "high": high,
                 "p_value": p_value, "calibration_error": by_group_mc,
                 "proportional_error": by_group_prop, "supported": live,
             }
@@ -188,64 +196,62 @@ class Findings:
             frame, self._cells(edges), edges, recalibration, uncovered, n, self.confidence,
         )  # fmt: skip
 
-    def _calibration(self, critical: float) -> tuple[ErrorEstimate, np.ndarray, float]:
+    def _calibration(
+        self, critical: float, accuracy: ErrorEstimate
+    ) -> tuple[ErrorEstimate, np.ndarray, float]:
         """Return the multicalibration error, its value per group, and the share left out."""
-        sums, noise, live = self.sums, self.noise, self.supported
+        sums, noise = self.sums, self.noise
         enough = sums.count >= CELL_SUPPORT
+        live = self.supported & enough.any(axis=1)
         estimate = np.where(enough, sums.residual / sums.n, 0.0)
-        error = np.where(enough, noise.cell_error, 0.0)
-        plug_in = np.abs(estimate).sum(axis=1)
-        alone = _Total.of(noise.cell_draws, error)
-        centre, spread = alone.centre, alone.spread
-        usable = live & (spread > 0)
-        q = float(np.quantile(alone.largest(usable), (1 + self.confidence) / 2))
-        q = t_factor(q, noise.freedom)
-        p_value = alone.p_value(plug_in, usable)
-        if noise.null_draws is not None:  # two ways to redraw clusters: the more careful answer
-            p_value = max(p_value, _Total.of(noise.null_draws, error).p_value(plug_in, usable))
-        corrected = corrected_absolute(estimate, error).sum(axis=1)
-        total = np.sqrt((error**2).sum(axis=1))
+        null = np.where(enough, noise.null, 0.0)
+        scale = null * noise.excess[:, None]
+        corrected = corrected_absolute(estimate, scale).sum(axis=1)
+        by_group = np.where(enough.any(axis=1), corrected.clip(0), np.nan)
+        left_out = 1 - np.where(enough, sums.count, 0).sum(axis=1) / sums.count.sum(axis=1)
+        uncovered = float(left_out[self.supported].max())
+        if not live.any():
+            reason = f"no group has {CELL_SUPPORT} rows within one level set"
+            return ErrorEstimate.not_measurable(reason), by_group, uncovered
+        plug_in, total = np.abs(estimate).sum(axis=1), np.sqrt((scale**2).sum(axis=1))
+        alone = _Noise.of(
+            sum(np.abs(block) * null[:, v] for v, block in enumerate(noise.cell_draws))
+        )
+        largest = alone.largest(live)
+        observed = alone.standardised(np.where(enough, noise.size, 0.0).sum(axis=1))[live].max()
+        q = t_factor(np.quantile(largest, (1 + self.confidence) / 2), noise.freedom)
+        low = plug_in - noise.excess * (alone.centre + q * alone.spread)
+        high = plug_in + noise.total.reach(t_factor(critical, noise.freedom))
         value = median_corrected_maximum(
             corrected[live], total[live], noise.draws[:, live], critical, sided="signed"
         )
-        plug = float(plug_in[live].max())
-        low = (plug_in - centre - q * spread)[live].max()
-        high = float((plug_in + critical * total)[live].max())  # |x| >= sign(e) x, cell by cell
-        estimate_ = ErrorEstimate(
-            float(np.clip(value, 0, None)), plug, float(max(low, 0.0)), high,
-            p_value if usable.any() else float(plug == 0),
-        )  # fmt: skip
-        left_out = 1 - np.where(enough, sums.count, 0).sum(axis=1) / sums.count.sum(axis=1)
-        return estimate_, corrected.clip(0), float(left_out[live].max())
+        return ErrorEstimate.of(  # MA <= MC holds for the truth, so also for what is said of it
+            max(value, accuracy.value), plug_in[live].max(), max(low[live].max(), accuracy.low),
+            high[live].max(), _p_value(largest, observed),
+        ), by_group, uncovered  # fmt: skip
 
-    def _proportional(self, p_value: float) -> tuple[ErrorEstimate, np.ndarray]:
-        """Return max |e_C| / E[f* 1_C] with Bonferroni intervals by the delta method.
+    def _proportional(
+        self, low: np.ndarray, high: np.ndarray, accuracy: ErrorEstimate
+    ) -> tuple[ErrorEstimate, np.ndarray]:
+        """Return max |e_C| / E[f* 1_C]: the limits of e_C carried over, at the scores seen.
 
         No error and no proportional error are one hypothesis, so they share the p-value.
         """
-        sums, live = self.sums, self.supported
-        truth, residual = sums.truth.sum(axis=1), sums.residual.sum(axis=1)
-        usable = live & (truth > 0)
-        safe = np.where(truth > 0, truth, 1.0)
-        ratio = np.where(truth > 0, residual / safe, np.nan)
-        filled = np.nan_to_num(ratio)
-        variance = (
-            sums.square.sum(axis=1) - 2 * filled * sums.cross.sum(axis=1)
-            + filled**2 * sums.truth_square.sum(axis=1)
-        ).clip(0) / safe**2  # fmt: skip
-        rows = np.sqrt((sums.square.sum(axis=1) / sums.n).clip(0) / sums.n)
-        design = np.divide(self.noise.error, rows, out=np.ones_like(rows), where=rows > 0)
-        error = np.sqrt(variance) * np.maximum(design, 1.0)  # clusters widen the interval
+        error, score = self.noise.group.estimate, self.sums.score.sum(axis=1) / self.sums.n
+        measurable = (score + low > 0) & (score + error > 0)
+        low, ratio, high = (
+            np.divide(e, score + e, out=np.full_like(e, np.nan), where=measurable)
+            for e in (low, error, high)
+        )
+        usable = self.supported & measurable
         if not usable.any():
-            return ErrorEstimate(*[float("nan")] * 5), ratio
-        m = int(usable.sum())
-        t = stats.t.isf((1 - self.confidence) / (2 * m), np.maximum(self.noise.freedom, 1))
-        size, width = np.abs(filled), t * error
-        value = (size - stats.norm.ppf(0.5 ** (1 / m) / 2 + 0.5) * error)[usable].max()
-        return ErrorEstimate(
-            float(max(value, 0.0)), float(size[usable].max()),
-            float((size - width)[usable].max().clip(0)), float((size + width)[usable].max()),
-            p_value,
+            reason = "no compared group's mean truth is surely above zero"
+            return ErrorEstimate.not_measurable(reason), ratio
+        size = np.abs(ratio)[usable].max()
+        shrunk = accuracy.value / accuracy.plug_in if accuracy.plug_in > 0 else 0.0
+        return ErrorEstimate.of(
+            size * shrunk, size, np.maximum(low, -high)[usable].max(),
+            np.maximum(high, -low)[usable].max(), accuracy.p_value,
         ), ratio  # fmt: skip
 
     def _cells(self, edges: np.ndarray) -> pd.DataFrame:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
-__all__ = ["corrected_absolute", "correlated_normals", "median_corrected_maximum", "t_factor"]
+__all__ = ["corrected_absolute", "correlated_normals", "median_corrected_maximum"]
 
 
 def correlated_normals(
@@ -26,15 +26,6 @@ def correlated_normals(
         root = vectors * np.sqrt(values.clip(0))
         draws[:, live] = rng.standard_normal((n_draws, root.shape[1])) @ root.T
     return draws
-
-
-def t_factor(critical: float, freedom: np.ndarray) -> np.ndarray:
-    """Turn a critical value of normal statistics into those of t statistics of equal tail.
-
-    A group of 30 rows needs a wider interval than one of 30,000 at the same simultaneous level.
-    """
-    tail = special.ndtr(-critical)
-    return stats.t.isf(tail, np.maximum(freedom, 1))
 
 
 def corrected_absolute(estimate: np.ndarray, error: np.ndarray) -> np.ndarray:

@@ -22,10 +22,10 @@ class GroupSums:
     ----------
     n : int
         Number of rows of the sample.
-    count, residual, square, score, truth : numpy.ndarray, shape [groups, levels]
-        Number of rows; sums of r = truth - score, of its square, of the score, of the truth.
-    truth_square, cross, square_score : numpy.ndarray, shape [groups, levels]
-        Sums of the squared truth, of truth times r, and of r^2 times the score.
+    count, residual, square, cube : numpy.ndarray, shape [groups, levels]
+        Number of rows; sums of r = truth - score, of its square and of its cube.
+    score, truth, square_score : numpy.ndarray, shape [groups, levels]
+        Sums of the score, of the truth, and of r^2 times the score.
     overlap : numpy.ndarray, shape [levels, groups, groups]
         Sums of (r - mean r)^2 over the rows that two groups share.
     """
@@ -34,16 +34,20 @@ class GroupSums:
     count: np.ndarray
     residual: np.ndarray
     square: np.ndarray
+    cube: np.ndarray
     score: np.ndarray
     truth: np.ndarray
-    truth_square: np.ndarray
-    cross: np.ndarray
     square_score: np.ndarray
     overlap: np.ndarray
 
 
 def group_sums(
-    table: GroupTable, scores: np.ndarray, truth: np.ndarray, levels: np.ndarray, n_levels: int
+    table: GroupTable,
+    scores: np.ndarray,
+    truth: np.ndarray,
+    residual: np.ndarray,
+    levels: np.ndarray,
+    n_levels: int,
 ) -> GroupSums:
     """Return the sums that every estimate of the audit is made of.
 
@@ -52,26 +56,24 @@ def group_sums(
     exist.
     """
     cells, level, pattern = _cells(table, levels, n_levels)
-    residual = truth - scores
-    centred = residual - residual.mean()
+    centred, square = residual - residual.mean(), residual**2
     columns = (
-        None, residual, residual**2, scores, truth, truth**2, truth * residual,
-        residual**2 * scores, centred**2,
+        None, residual, square, square * residual, scores, truth, square * scores, centred**2,
     )  # fmt: skip
     size = len(level)
     statistics = np.stack([np.bincount(cells, weights=c, minlength=size) for c in columns])
     g = len(table.names)
-    sums = np.zeros((8, g, n_levels))
+    sums = np.zeros((7, g, n_levels))
     overlap = np.zeros((n_levels, g, g))
     stride = -(-size // CORRELATION_CELLS)
-    starts = np.searchsorted(level, np.arange(n_levels + 1))
-    for v in range(n_levels):
-        inside = slice(starts[v], starts[v + 1])
-        patterns, values = pattern[inside], statistics[:, inside]
-        for part, members in table.blocks(patterns):
-            sums[:, :, v] += values[:8, part] @ members.T
-            some, weight = members[:, ::stride], values[8, part][::stride]
-            overlap[v] += (some * weight) @ some.T
+    for part, members in table.blocks(pattern):
+        bounds = np.searchsorted(level[part], np.arange(n_levels + 1))
+        for v in np.unique(level[part]):
+            inside = slice(bounds[v], bounds[v + 1])
+            values, own = statistics[:, part][:, inside], members[:, inside]
+            sums[:, :, v] += values[:7] @ own.T
+            some = own[:, ::stride]
+            overlap[v] += (some * values[7, ::stride]) @ some.T
     exact = sums[2] - 2 * residual.mean() * sums[1] + residual.mean() ** 2 * sums[0]
     return GroupSums(table.n, *sums, _with_diagonal(overlap, exact.T.clip(0)))
 
