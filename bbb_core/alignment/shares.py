@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bbb_core.errors import InputError
+from bbb_core.io.tables import read_table
 
 __all__ = ["load_shares"]
 
@@ -20,7 +21,7 @@ def load_shares(
     Parameters
     ----------
     path : str or Path
-        A CSV file with the columns ``generator``, ``prompt`` and one column of counts per group.
+        A table with the columns ``generator``, ``prompt`` and one column of counts per group.
         Other columns are left alone; images read as no group of the list are not counted.
     prompts, groups : sequence of str
         What the rows and columns of the result stand for; every generator needs every prompt.
@@ -44,31 +45,29 @@ def load_shares(
     >>> load_shares(file, prompts=["judge"], groups=["man", "woman"])["first"].tolist()
     [[0.75, 0.25]]
     """
-    import pandas as pd
-
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"generators is {str(path)!r}, which is no file; pass a CSV of counts.")
-    table = pd.read_csv(file)
-    missing = [c for c in ("generator", "prompt", *groups) if c not in table.columns]
-    if missing:
-        raise InputError(f"{file.name} has no column {missing[0]!r}; add it.")
-    counts = table[list(groups)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    bad = ~np.isfinite(counts).all(axis=1) | (counts < 0).any(axis=1) | (counts.sum(axis=1) == 0)
+    table = read_table(
+        path, name="generators", labels=["generator", "prompt"], numbers=list(groups)
+    )
+    nameless = table.labels["generator"].codes < 0
+    if nameless.any():
+        raise InputError(f"{table.place(int(nameless.argmax()))}: generator is empty; fill it in.")
+    counts = np.stack([table.numbers[group] for group in groups], axis=1)
+    bad = ~(counts >= 0).all(axis=1) | (counts.sum(axis=1) == 0)
     if bad.any():
         raise InputError(
-            f"{file.name}, row {int(bad.argmax()) + 1}: counts are {counts[bad.argmax()].tolist()};"
+            f"{table.place(int(bad.argmax()))}: counts are {counts[bad.argmax()].tolist()};"
             " pass numbers of images, not all of them zero."
         )
+    generator, prompt = (np.asarray(table.labels[key]) for key in ("generator", "prompt"))
     found = {}
-    for name, part in table.groupby("generator", sort=False):
+    for name in table.labels["generator"].categories:
         rows = []
-        for prompt in prompts:
-            at = np.flatnonzero((part["prompt"] == prompt).to_numpy())
+        for one in prompts:
+            at = np.flatnonzero((generator == name) & (prompt == one))
             if len(at) != 1:
                 raise InputError(
-                    f"{file.name}: generator {name!r} has {len(at)} rows for {prompt!r}; give one."
+                    f"{table.title}: generator {name!r} has {len(at)} rows for {one!r}; give one."
                 )
-            rows.append(counts[part.index[at[0]]])
-        found[str(name)] = np.array(rows) / np.sum(rows, axis=1, keepdims=True)
+            rows.append(counts[at[0]])
+        found[name] = np.array(rows) / np.sum(rows, axis=1, keepdims=True)
     return found

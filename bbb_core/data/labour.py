@@ -8,7 +8,6 @@ They describe one labour market in two years. They are a yardstick, not a target
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -17,10 +16,9 @@ from types import MappingProxyType
 import numpy as np
 
 from bbb_core.errors import InputError
+from bbb_core.io.tables import read_table
 
 __all__ = ["labour_shares", "shares_of"]
-
-_COLUMNS = ["occupation", "percent_women", "year"]
 
 
 def labour_shares(path: str | Path | None = None) -> Mapping[str, float]:
@@ -29,7 +27,7 @@ def labour_shares(path: str | Path | None = None) -> Mapping[str, float]:
     Parameters
     ----------
     path
-        A CSV file with the columns ``occupation,percent_women,year``; by default the vendored
+        A table with the columns ``occupation,percent_women,year``; by default the vendored
         US figures (`rudinger2018`).
 
     Returns
@@ -47,34 +45,26 @@ def labour_shares(path: str | Path | None = None) -> Mapping[str, float]:
     >>> labour_shares()["plumber"]
     0.007
     """
-    source = files("bbb_core.data") / "labour_shares.csv" if path is None else Path(path)
-    try:
-        text = source.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"labour shares {source} cannot be read as UTF-8 text: {error}.") from None
-    rows = list(csv.reader(text.splitlines()))
-    if not rows or rows[0] != _COLUMNS:
-        raise InputError(f"labour shares {source} must start with the line {','.join(_COLUMNS)}.")
-    shares: dict[str, float] = {}
-    for number, row in enumerate(rows[1:], start=2):
-        place = f"labour shares {source}, line {number}"
-        if len(row) != len(_COLUMNS):
-            raise InputError(f"{place}: {len(_COLUMNS)} cells expected, {len(row)} found.")
-        occupation, percent, year = row
-        try:
-            value = float(percent)
-        except ValueError:
-            value = float("nan")
-        if not 0.0 <= value <= 100.0:
-            raise InputError(f"{place}: percent_women must lie in [0, 100], not {percent!r}.")
-        if not (year.isdigit() and len(year) == 4):
-            raise InputError(f"{place}: year must have four digits, not {year!r}.")
-        if not occupation or occupation in shares:
-            raise InputError(f"{place}: occupation {occupation!r} is empty or was named before.")
-        shares[occupation] = round(value / 100.0, 6)
-    if not shares:
+    source = str(files("bbb_core.data") / "labour_shares.csv") if path is None else path
+    table = read_table(
+        source,
+        name="labour shares",
+        labels=["occupation"],
+        numbers=["percent_women"],
+        counts=["year"],
+    )
+    occupations, percent = table.keys("occupation"), table.numbers["percent_women"]
+    year = table.counts["year"]
+    for wrong, what in (
+        (~((percent >= 0) & (percent <= 100)), "percent_women must lie in [0, 100]"),
+        ((year < 1000) | (year > 9999), "year must have four digits"),
+    ):
+        if wrong.any():
+            raise InputError(f"{table.place(int(wrong.argmax()))}: {what}; mend that row.")
+    if not occupations:
         raise InputError(f"labour shares {source} holds no row; give at least one occupation.")
-    return MappingProxyType(shares)
+    shares = (percent / 100).round(6).tolist()
+    return MappingProxyType(dict(zip(occupations, shares, strict=True)))
 
 
 def shares_of(nouns: Iterable[str]) -> np.ndarray:

@@ -123,7 +123,7 @@ class Counts(Numbers):
 
     def parse(self, cell: str) -> float:
         """Return the whole number in a cell."""
-        return self._parse(cell.strip())
+        return float(self._parse(cell.strip()))
 
     def refused(self, values: np.ndarray) -> np.ndarray:
         """Return which numbers are no counts."""

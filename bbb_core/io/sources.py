@@ -42,22 +42,41 @@ class Table:
         int64, none missing.
     places : sequence of int
         For each row its line in a CSV file, or its number from 1 in a parquet file.
-    where : str
-        What a place is called, up to its number: ``"FILE scores.csv, line"``.
+    title, unit : str
+        How a message names the file, and a place in it: ``"FILE scores.csv"``, ``"line"``.
     """
 
     labels: Mapping[str, pd.Categorical]
     numbers: Mapping[str, np.ndarray]
     counts: Mapping[str, np.ndarray]
     places: Sequence[int]
-    where: str
+    title: str
+    unit: str
 
     def __len__(self) -> int:
         return len(self.places)
 
     def place(self, row: int) -> str:
         """Return how a message names a row, counted from 0."""
-        return f"{self.where} {self.places[row]}"
+        return f"{self.title}, {self.unit} {self.places[row]}"
+
+    def keys(self, column: str) -> list[str]:
+        """Return the labels of a column in which each stands once and none is missing.
+
+        Raises
+        ------
+        InputError
+            If a cell is empty or repeats an earlier one; the message names the place.
+        """
+        labels = self.labels[column]
+        fresh = np.zeros(len(self), bool)
+        fresh[np.unique(labels.codes, return_index=True)[1]] = True
+        wrong = np.flatnonzero((labels.codes < 0) | ~fresh)
+        if wrong.size:
+            row = int(wrong[0])
+            how = "is empty" if labels.codes[row] < 0 else f"{labels[row]!r} stands twice"
+            raise InputError(f"{self.place(row)}: {column} {how}; mend that row.")
+        return [str(label) for label in labels]
 
     @property
     def missing(self) -> dict[str, int]:
@@ -123,7 +142,7 @@ class TableFile(ABC):
             role: {name: column.values() for name, column in columns.items()}
             for role, columns in read.items()
         }
-        return Table(**made, places=places, where=f"{self.title}, {self.unit}")
+        return Table(**made, places=places, title=self.title, unit=self.unit)
 
     def need(self, names: Iterable[str]) -> None:
         """Refuse the file unless each of the columns stands in it exactly once.

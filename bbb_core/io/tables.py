@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bbb_core.io.delimited import SEPARATORS, DelimitedFile
 from bbb_core.io.notation import NOTATIONS
 from bbb_core.io.sources import Table, TableFile
 
-__all__ = ["NOTATIONS", "Table", "TableFile", "open_table", "read_table"]
+__all__ = ["NOTATIONS", "SEPARATORS", "Table", "TableFile", "open_table", "read_table"]
 
 
 def open_table(
@@ -28,35 +29,28 @@ def open_table(
     name
         The option or argument, as messages call it.
     needs
-        Columns that must be there.
+        Columns by which the separator is recognised.
     separator
-        A key of `delimited.SEPARATORS`; by default the one that parts the header into `needs`.
+        A key of `SEPARATORS`; by default the one that parts the header into `needs`.
     notation
         How numbers are written in text, a key of `NOTATIONS`. It is never guessed.
 
     Returns
     -------
     TableFile
-        With the attribute ``columns`` and the method ``read``.
+        With the attribute ``columns`` and the methods ``need`` and ``read``.
 
     Raises
     ------
     InputError
-        If the file is of no use (see `files.regular_file`), or a needed column is missing or
-        stands twice.
+        If the file is of no use (see `files.regular_file`), or has no header.
     """
-    path, needs = Path(path), tuple(needs)
-    file: TableFile
+    path = Path(path)
     if path.suffix.lower() in (".parquet", ".pq"):
         from bbb_core.io.parquet import ParquetFile
 
-        file = ParquetFile(path, name=name, notation=notation)
-    else:
-        from bbb_core.io.delimited import DelimitedFile
-
-        file = DelimitedFile(path, name=name, notation=notation, needs=needs, separator=separator)
-    file.need(needs)
-    return file
+        return ParquetFile(path, name=name, notation=notation)
+    return DelimitedFile(path, name=name, notation=notation, needs=needs, separator=separator)
 
 
 def read_table(

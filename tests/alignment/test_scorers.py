@@ -59,7 +59,9 @@ def test_rankings_from_a_table_of_counts(models, tmp_path):
     ("text", "message"),
     [
         ("generator,prompt,man\na,judge,1", "no column 'woman'"),
-        ("generator,prompt,man,woman\na,judge,0,0", "row 1"),
+        ("generator,prompt,man,woman\na,judge,0,0", "line 2"),
+        ("generator,prompt,man,woman\n,judge,1,0", "line 2: generator is empty"),
+        ("generator,prompt,man,woman\na,judge,,1", "line 2"),
         ("generator,prompt,man,woman\na,judge,1,0\na,judge,1,0", "2 rows for 'judge'"),
         ("generator,prompt,man,woman\na,cook,1,0", "0 rows for 'judge'"),
     ],
@@ -69,7 +71,7 @@ def test_bad_counts_are_named(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(InputError, match=message):
         load_shares(file, prompts=["judge"], groups=["man", "woman"])
-    with pytest.raises(InputError, match="no file"):
+    with pytest.raises(InputError, match="cannot be read"):
         load_shares(tmp_path / "none.csv", prompts=["judge"], groups=["man", "woman"])
 
 

@@ -27,15 +27,16 @@ def test_cannot_be_changed_by_a_caller():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must start"),
-        ("a,b\n", "must start"),
+        ("", "is empty"),
+        ("a,b\n", "no column 'occupation'"),
         (HEAD, "no row"),
-        (HEAD + "nurse,90\n", "line 2: 3 cells"),
-        (HEAD + "nurse,ninety,2015\n", "line 2: percent_women"),
-        (HEAD + "nurse,nan,2015\n", "line 2: percent_women"),
+        (HEAD + "nurse,90\n", "line 2: 2 cells"),
+        (HEAD + "nurse,ninety,2015\n", "line 2, column 'percent_women'"),
+        (HEAD + "nurse,nan,2015\n", "line 2, column 'percent_women'"),
+        (HEAD + "nurse,,2015\n", "line 2: percent_women"),
         (HEAD + "nurse,101,2015\n", "line 2: percent_women"),
         (HEAD + "nurse,90,15\n", "line 2: year"),
-        (HEAD + "nurse,90,2015\nnurse,1,2015\n", "line 3: occupation 'nurse'"),
+        (HEAD + "nurse,90,2015\nnurse,1,2015\n", "line 3: occupation 'nurse' stands twice"),
     ],
 )
 def test_malformed_files_are_refused(tmp_path, text, message):
@@ -49,5 +50,5 @@ def test_missing_and_binary_files_are_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         labour_shares(tmp_path / "none.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no UTF-8 text"):
         labour_shares(tmp_path / "binary.csv")
