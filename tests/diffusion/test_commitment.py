@@ -11,6 +11,7 @@ import torch
 from bbb_core import rng
 from bbb_core.diffusion.adapter import PipelineProcess
 from bbb_core.diffusion.commitment import (
+    CoupledRun,
     commitment_certificate,
     coupled_pair,
     coupled_run,
@@ -105,6 +106,16 @@ def test_the_certificate_is_not_contradicted(process, prompts, reader):
     assert made.bound <= made.law_bound + made.change_bound + 1e-12
     low, high = made.difference_interval
     assert low <= made.difference <= high
+
+
+def test_the_law_bound_counts_the_steps_above_the_cut_alone():
+    ratios = torch.zeros(30, 4, dtype=torch.float64)
+    ratios[:, 1] = 50.0  # step 2 tells everything
+    runs = (CoupledRun(torch.zeros(30), {}, {}, ratios),) * 2
+    coins = rng.generator(0, "coins")
+    zeros = betting_limit(np.zeros(60), bound=1.0, confidence=0.9)
+    assert law_bound(runs, 2, confidence=0.9, coins=coins) == zeros
+    assert law_bound(runs, 1, confidence=0.9, coins=coins) == 1
 
 
 def test_equal_prompts_cost_only_the_intervals(process, prompts):
