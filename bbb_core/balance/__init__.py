@@ -16,6 +16,7 @@ from bbb_core.balance.criteria import (
 from bbb_core.balance.finite import FiniteGenerator, mixture, total_variation
 from bbb_core.balance.internal import InternalBalance, internal_imbalance, tv_lower_bound
 from bbb_core.balance.labels import CorrectedShares, correct_labels, partial_shares
+from bbb_core.balance.means import MeanImbalance, mean_change, mean_imbalance
 from bbb_core.balance.shares import NONE, Balance, balanced_floor, representational_balance
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "CorrectedShares",
     "FiniteGenerator",
     "InternalBalance",
+    "MeanImbalance",
     "balanced_floor",
     "cohen_kappa",
     "confusion_matrix",
@@ -36,6 +38,8 @@ __all__ = [
     "interval_coverage",
     "least_coverage",
     "lemma_trial",
+    "mean_change",
+    "mean_imbalance",
     "mixture",
     "one_group_ratios",
     "partial_shares",

@@ -15,7 +15,7 @@ from scipy import special, stats
 
 from bbb_core.balance.floor import count_table
 from bbb_core.errors import InputError
-from bbb_core.stats import Estimate, bootstrap
+from bbb_core.stats import Estimate, binomial_interval, bootstrap, mean_interval
 
 __all__ = ["Amplification", "amplification", "copying_more_extreme", "log_odds_slope"]
 
@@ -121,8 +121,11 @@ def amplification(
     training, generated
         Whole numbers, shape ``[m, 2]``: images of prompt i read as first and second group; row i
         of both is the same prompt.
-    n_resamples, confidence, rng
-        Of the bootstrap over prompts (pairs of rows are resampled together).
+    n_resamples, rng
+        Of the bootstrap of slope and correlations over prompts (pairs of rows go together).
+    confidence
+        Level of all intervals; that of `more_extreme` is exact, that of `excess` is
+        `bbb_core.stats.mean_interval`.
 
     Raises
     ------
@@ -141,14 +144,15 @@ def amplification(
     t, g = x[:, 1] / x.sum(axis=1), y[:, 1] / y.sum(axis=1)
     copying = copying_more_extreme(x, y.sum(axis=1))
     extreme = (np.abs(g - 0.5) > np.abs(t - 0.5) + 1e-12).astype(np.float64)
+    ends = binomial_interval(int(extreme.sum()), len(extreme), confidence=confidence)
     options = {"n_resamples": n_resamples, "confidence": confidence, "rng": rng}
     return Amplification(
         slope=bootstrap(log_odds_slope, x, y, **options),
         correlation=bootstrap(_pearson, t, g, **options),
         rank_correlation=bootstrap(_spearman, t, g, **options),
-        more_extreme=bootstrap(np.mean, extreme, **options),
+        more_extreme=Estimate(float(extreme.mean()), *ends, confidence),
         copying=float(copying.mean()),
-        excess=bootstrap(np.mean, extreme - copying, **options),
+        excess=mean_interval(extreme - copying, confidence=confidence),
         n=len(x),
     )
 

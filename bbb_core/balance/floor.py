@@ -1,13 +1,12 @@
 r"""Imbalance that sampling alone makes, and estimates that it cannot inflate (D2).
 
 The measured imbalance of a finite sample is never negative, so a perfectly balanced generator
-looks imbalanced too. `sampling_floor` says by how much; `leave_one_out_imbalance` is zero on
-average for a balanced generator and never above the truth on average.
+looks imbalanced too. `sampling_floor` says by how much; `split_half_imbalance` is zero on average
+for a balanced generator and never above the truth on average.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,16 +15,14 @@ from scipy import stats
 from bbb_core import checks
 from bbb_core.balance.shares import balanced_floor
 from bbb_core.errors import InputError
-from bbb_core.stats import Estimate, bootstrap
 
 __all__ = [
-    "MeanImbalance",
     "count_table",
     "expected_estimates",
-    "leave_one_out_imbalance",
-    "mean_imbalance",
     "plug_in_imbalance",
     "sampling_floor",
+    "split_half_imbalance",
+    "split_halves",
 ]
 
 
@@ -104,42 +101,50 @@ def plug_in_imbalance(counts: Any, *, target: Any | None = None) -> np.ndarray:
     return np.abs(x / x.sum(axis=1, keepdims=True) - pi).sum(axis=1) / 2
 
 
-def leave_one_out_imbalance(counts: Any, *, target: Any | None = None) -> np.ndarray:
+def split_half_imbalance(counts: Any, *, target: Any | None = None) -> np.ndarray:
     r"""Return an estimate of imbalance whose expectation is never above the truth, per prompt.
 
-    Imbalance is :math:`\max_B (s(B) - \pi(B))` over sets of groups. For each image i let the
-    *other* images choose the set, :math:`B_{-i} = \{a : s_{-i}(a) > \pi_a\}`, and let image i
-    judge it:
+    Imbalance is :math:`\max_B (s(B) - \pi(B))` over sets of groups. One half of the images
+    chooses the set, :math:`B = \{a : \hat s_{half}(a) > \pi_a\}`, the other half judges it, and T
+    is the mean over all ways to halve the n images (the smaller half chooses):
 
-    .. math:: T = \frac1n \sum_i \bigl( 1[x_i \in B_{-i}] - \pi(B_{-i}) \bigr), \qquad
+    .. math:: T = \operatorname{mean}\bigl( \hat s_{rest}(B) - \pi(B) \bigr), \qquad
               E\,T \le \text{imbalance}, \quad E\,T = 0 \text{ at balance.}
 
-    A single value is noisy, and negative at a tie; it is meant to be averaged over prompts. The
-    plug-in value errs upwards, this one downwards: together they bracket the mean.
-
-    Raises
-    ------
-    InputError
-        If a prompt has fewer than two images.
+    The plug-in value errs upwards, this one downwards: together they bracket the imbalance, and
+    T never exceeds the plug-in value. It may be negative; it is meant to be averaged over prompts.
+    A single image chooses nothing: T = 0.
 
     Examples
     --------
-    >>> leave_one_out_imbalance([[150, 100], [125, 125]]).round(6).tolist()
-    [0.1, -0.5]
+    >>> split_half_imbalance([[150, 100], [125, 125]]).round(3).tolist()
+    [0.1, -0.025]
     """
     x, pi = count_table("counts", counts, target)
-    n = x.sum(axis=1)
-    if (n < 2).any():
-        row = int(np.flatnonzero(n < 2)[0])
-        raise InputError(f"counts row {row} has one image; leaving it out leaves none: remove it.")
-    k = x.shape[1]
-    others = x[:, None, :] - np.eye(k)  # counts without one image of outcome l   [m, l, k]
-    # a common factor avoids a division: s_{-i}(a) > pi_a  <=>  c_a > (n - 1) pi_a
-    threshold = (n - 1)[:, None, None] * pi
-    close = np.abs(others - threshold) <= 1e-9 * np.maximum(n, 1)[:, None, None]
-    chosen = (others > threshold) & ~close  # B_{-i}                              [m, l, k]
-    judged = np.einsum("mll->ml", chosen) - chosen @ pi  #                        [m, l]
-    return (x * judged).sum(axis=1) / n
+    shares, masses = split_halves(x, pi)
+    return shares - masses
+
+
+def split_halves(x: np.ndarray, pi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return the mean share and target mass of the set that one half chooses, per prompt.
+
+    The share is the other half's. Groups are chosen one by one, so a hypergeometric law per group
+    replaces the sum over all ways to halve; `x` [m, k] and `pi` [k] as `count_table` gives them.
+    """
+    n = x.sum(axis=1).astype(np.int64)
+    shares, masses = np.zeros(len(x)), np.zeros(len(x))
+    for size in np.unique(n[n > 1]):
+        rows, half = np.flatnonzero(n == size), int(size) // 2
+        reach = min(half, int(10 + 3 * np.sqrt(size)))  # twelve standard deviations and more
+        for a, aim in enumerate(pi):
+            seen, place = np.unique(x[rows, a], return_inverse=True)
+            drawn = np.floor(half * seen / size)[:, None] + np.arange(-reach, reach + 1)
+            chance = stats.hypergeom.pmf(drawn, size, seen[:, None], half)  # [seen, reached]
+            chosen = chance * (drawn > half * aim + 1e-9 * half)
+            rest = (seen[:, None] - drawn) / (size - half)
+            shares[rows] += (chosen * rest).sum(axis=1)[place]
+            masses[rows] += aim * chosen.sum(axis=1)[place]
+    return shares, masses
 
 
 def expected_estimates(n: int, share: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -157,72 +162,11 @@ def expected_estimates(n: int, share: Any) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    plug_in, leave_one_out
+    plug_in, split_half
         Arrays of the shape of `share`.
     """
     n = checks.integer("n", n, low=2)
     p = np.atleast_1d(np.asarray(checks.probability("share", share), dtype=np.float64))
     outcomes = np.stack([np.arange(n, -1, -1.0), np.arange(n + 1.0)], axis=1)  # [n + 1, 2]
     chances = stats.binom.pmf(outcomes[:, 1], n, p[..., None])  # [..., n + 1]
-    return chances @ plug_in_imbalance(outcomes), chances @ leave_one_out_imbalance(outcomes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeanImbalance:
-    """Mean imbalance over prompts: two estimates that err to opposite sides, and the floor.
-
-    Parameters
-    ----------
-    plug_in : Estimate
-        Mean of the measured imbalances; errs upwards.
-    corrected : Estimate
-        Mean of the leave-one-out imbalances; errs downwards, right at balance.
-    floor : float
-        What `plug_in` would be if every prompt were exactly balanced.
-    n : int
-        Number of prompts.
-    """
-
-    plug_in: Estimate
-    corrected: Estimate
-    floor: float
-    n: int
-
-
-def mean_imbalance(
-    counts: Any,
-    *,
-    target: Any | None = None,
-    n_resamples: int = 9999,
-    confidence: float = 0.95,
-    rng: np.random.Generator,
-) -> MeanImbalance:
-    """Return the mean imbalance over prompts, with and without what sampling adds.
-
-    Parameters
-    ----------
-    counts
-        Whole numbers, shape ``[m, k]``: images of prompt i read as group a; rows of two or more.
-    target
-        Target shares ``[k]``; uniform if not given.
-    n_resamples, confidence, rng
-        Of the bootstrap over prompts; it carries the noise of each prompt's counts as well.
-
-    Returns
-    -------
-    MeanImbalance
-        Zero is balanced.
-    """
-    x, pi = count_table("counts", counts, target)
-    if len(x) < 2:
-        raise InputError("counts has one row; a mean over prompts needs at least two.")
-    values = np.stack(
-        [plug_in_imbalance(x, target=pi), leave_one_out_imbalance(x, target=pi)], axis=1
-    )
-    options = {"n_resamples": n_resamples, "confidence": confidence, "rng": rng}
-    return MeanImbalance(
-        plug_in=bootstrap(np.mean, values[:, 0], **options),
-        corrected=bootstrap(np.mean, values[:, 1], **options),
-        floor=float(np.mean(sampling_floor(x.sum(axis=1), target=pi))),
-        n=len(x),
-    )
+    return chances @ plug_in_imbalance(outcomes), chances @ split_half_imbalance(outcomes)

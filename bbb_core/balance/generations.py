@@ -13,14 +13,9 @@ import pandas as pd
 
 from bbb_core import checks
 from bbb_core.balance.amplification import Amplification, amplification, log_odds_slope
-from bbb_core.balance.floor import (
-    MeanImbalance,
-    expected_estimates,
-    leave_one_out_imbalance,
-    mean_imbalance,
-    plug_in_imbalance,
-)
+from bbb_core.balance.floor import expected_estimates, plug_in_imbalance
 from bbb_core.balance.many import balance_by_prompt, change_by_prompt
+from bbb_core.balance.means import MeanImbalance, mean_change, mean_imbalance
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 from bbb_core.stats import Estimate, binomial_interval, bootstrap
@@ -74,14 +69,14 @@ def bracket_violation(sizes: tuple[int, ...] = (2, 3, 10, 20, 51, 250)) -> float
     """Return by how much the truth ever leaves the bracket of the two expected estimates.
 
     Exact expectations over a grid of true shares and the given sample sizes; 0 (to rounding) if
-    the plug-in value never errs downwards and the leave-one-out value never upwards.
+    the plug-in value never errs downwards and the split-half value never upwards.
     """
     share = np.linspace(0, 1, 401)
     truth = np.abs(share - 0.5)
     worst = 0.0
     for n in sizes:
-        plug_in, left_out = expected_estimates(n, share)
-        worst = max(worst, float((truth - plug_in).max()), float((left_out - truth).max()))
+        plug_in, split = expected_estimates(n, share)
+        worst = max(worst, float((truth - plug_in).max()), float((split - truth).max()))
     return worst
 
 
@@ -116,7 +111,7 @@ def explaining_error(audit: GenerationAudit) -> float:
     generated = float(plug_in_imbalance(kept.to_numpy()).mean())
     if generated == 0:
         raise InputError("the generated images are exactly balanced; nothing is to be explained.")
-    return (1 - audit.means["training"].plug_in.value / generated) / 2
+    return (1 - audit.means["training"].plug_in / generated) / 2
 
 
 def audit_generations(
@@ -144,8 +139,10 @@ def audit_generations(
         Prompts with fewer training images are flagged and left out of training statistics.
     reader_error
         Largest share of images that the reader is supposed to get wrong.
-    n_resamples, confidence, seed
-        Of the bootstraps over prompts, each with its own stream.
+    n_resamples, seed
+        Of the bootstraps of slopes and correlations over prompts, each with its own stream.
+    confidence
+        Level of all intervals; means speak of the prompts that these were drawn from.
 
     Raises
     ------
@@ -174,7 +171,7 @@ def audit_generations(
         for key, table in counts.items()
     }
     means = {
-        key: mean_imbalance(table.to_numpy(), **options(key))
+        key: mean_imbalance(table.to_numpy(), prompts="sampled", confidence=level)
         for key, table in (counts | {"training": kept["training"]}).items()
     }
     copied = amplification(
@@ -184,9 +181,6 @@ def audit_generations(
         "amplification": _change(counts["training"], counts["generated"], level),
         "intervention": _change(counts["generated"], counts["edited"], level),
     }
-    # each difference takes the estimates that err against the claim
-    grown = _left_out(kept["generated"]) - plug_in_imbalance(kept["training"].to_numpy())
-    shrunk = plug_in_imbalance(counts["edited"].to_numpy()) - _left_out(counts["generated"])
     everywhere = (counts["training"].to_numpy(), counts["generated"].to_numpy())
     influence = bootstrap(
         _slope_difference,
@@ -200,12 +194,12 @@ def audit_generations(
         "gen-imbalance": (means["generated"].corrected, m),
         "gen-detected": (_share(table["p_holm"] <= alpha, level), m),
         "gen-reader-error": (_share(table["low"] > error, level), m),
-        "gen-grown": (bootstrap(np.mean, grown, **options("grown")), len(grown)),
+        "gen-grown": (_mean_change(kept["training"], kept["generated"], level), copied.n),
         "gen-slope": (copied.slope, copied.n),
         "gen-more-extreme": (copied.excess, copied.n),
         "gen-order": (copied.rank_correlation, copied.n),
         "gen-flagged": (influence, m),
-        "gen-shrunk": (bootstrap(np.mean, shrunk, **options("shrunk")), m),
+        "gen-shrunk": (_mean_change(counts["generated"], counts["edited"], level), m),
         "gen-residual": (means["edited"].corrected, m),
         "gen-worse": (_share(changes["intervention"]["verdict"] == "further", level), m),
     }
@@ -245,8 +239,10 @@ def _change(before: pd.DataFrame, after: pd.DataFrame, confidence: float) -> pd.
     )
 
 
-def _left_out(counts: pd.DataFrame) -> np.ndarray:
-    return leave_one_out_imbalance(counts.to_numpy())
+def _mean_change(before: pd.DataFrame, after: pd.DataFrame, confidence: float) -> Estimate:
+    return mean_change(
+        before.to_numpy(), after.to_numpy(), prompts="sampled", confidence=confidence
+    )
 
 
 def _share(hits: pd.Series, confidence: float) -> Estimate:

@@ -28,7 +28,6 @@ __all__ = ["generations"]
 @click.option("--before", metavar="FILE", help="Counts of the same prompts before a change.")
 @click.option("--confusion", metavar="FILE", help="CSV 'true,LABEL,...': the reader's errors.")
 @click.option("--confidence", type=float, default=0.95, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--out", metavar="DIR", help="Write tables, audit.json, report.txt, manifest.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 def generations(**options: Any) -> None:
@@ -55,9 +54,7 @@ def generations(**options: Any) -> None:
 
 
 def _audit(counts: Any, before: Any, options: dict[str, Any]) -> dict[str, Any]:
-    from bbb_core.balance.floor import mean_imbalance
     from bbb_core.balance.many import balance_by_prompt, change_by_prompt
-    from bbb_core.rng import generator
 
     level = checks.confidence_level(options["confidence"])
     target = _target(options["target"], list(counts.columns), options["none"])
@@ -73,16 +70,8 @@ def _audit(counts: Any, before: Any, options: dict[str, Any]) -> dict[str, Any]:
         "detected": int((balance["p_holm"] <= 1 - level).sum()),
         "tables": {"balance": shares.join(balance)},
     }
-    if len(counts) > 1 and (counts.sum(axis=1) > 1).all():
-        mean = mean_imbalance(
-            counts.to_numpy(),
-            target=target,
-            confidence=level,
-            rng=generator(options["seed"], "audit generations"),
-        )
-        for key, e in (("mean", mean.plug_in), ("mean corrected", mean.corrected)):
-            found[key] = {"value": e.value, "low": e.low, "high": e.high}
-        found["floor"] = mean.floor
+    if len(counts) > 1:
+        found |= _means(counts.to_numpy(), target, level)
     if before is not None:
         if set(before.columns) != set(counts.columns) or set(before.index) != set(counts.index):
             raise InputError("--before has other prompts or groups than FILE; make them the same.")
@@ -93,6 +82,20 @@ def _audit(counts: Any, before: Any, options: dict[str, Any]) -> dict[str, Any]:
     if options["confusion"] is not None:
         found["tables"]["corrected"] = _corrected(counts, options["confusion"], level)
     return found
+
+
+def _means(counts: Any, target: list[float], level: float) -> dict[str, Any]:
+    from bbb_core.balance.means import mean_imbalance
+
+    these = mean_imbalance(counts, target=target, confidence=level)
+    like = mean_imbalance(counts, target=target, prompts="sampled", confidence=level)
+    e, wide = these.corrected, like.corrected
+    return {
+        "mean": {"value": these.plug_in, "low": e.low, "high": e.high},
+        "mean corrected": {"value": e.value, "low": e.low, "high": e.high},
+        "mean of prompts like these": {"value": wide.value, "low": wide.low, "high": wide.high},
+        "floor": these.floor,
+    }
 
 
 def _corrected(counts: Any, path: str, level: float) -> Any:
@@ -148,12 +151,15 @@ def _report(found: dict[str, Any]) -> str:
         + ", ".join(f"{name} {share:.3g}" for name, share in found["target"].items()),
         f"detectably imbalanced at {1 - found['confidence']:.3g} (Holm): {found['detected']}",
     ]
-    for key in ("mean", "mean corrected"):
-        if key in found:
-            e = found[key]
-            head.append(f"{key} imbalance {e['value']:.3f} [{e['low']:.3f}, {e['high']:.3f}]")
-    if "floor" in found:
-        head.append(f"a balanced generator would show {found['floor']:.3f}")
+    if "mean" in found:
+        told = {key: found[key] for key in ("mean corrected", "mean of prompts like these")}
+        ends = [f"{e['low']:.3f}, {e['high']:.3f}" for e in told.values()]
+        head += [
+            f"mean imbalance {found['mean']['value']:.3f}; "
+            f"a balanced generator would show {found['floor']:.3f}",
+            f"mean corrected imbalance {found['mean corrected']['value']:.3f} [{ends[0]}] over "
+            f"these prompts, [{ends[1]}] over prompts like these",
+        ]
     parts = ["\n".join(head)]
     for name, table in found["tables"].items():
         parts.append(f"{name}\n{table.to_string(float_format=lambda x: f'{x:.3f}')}")

@@ -16,13 +16,14 @@ from bbb_core.experiments.chain import ChainSettings
 from bbb_core.experiments.chain_summary import STAGES, Encoder, stage_effects, variance_shares
 from bbb_core.results.claims import show_number
 from bbb_core.rng import generator
-from bbb_core.stats import binomial_interval, bootstrap
+from bbb_core.stats import binomial_interval, bootstrap, mean_interval
 from bbb_core.stats.signatures import FailureSignature, failure_signature
 from bbb_core.stats.signs import Signature, opposite_signs
 
 __all__ = [
     "embeddings_table",
     "generators_table",
+    "joint_mean",
     "record_imbalance",
     "record_named",
     "record_no_flip",
@@ -36,14 +37,13 @@ __all__ = [
     "signature_table",
     "signatures",
     "stays_and_flips",
-    "student",
 ]
 
 
-def student(x: np.ndarray, looks: int, confidence: float) -> tuple[float, float, float]:
-    """Return mean and ends of Student's interval that holds for all `looks` together."""
-    half = stats.t.ppf(1 - (1 - confidence) / 2 / looks, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5
-    return float(x.mean()), float(x.mean() - half), float(x.mean() + half)
+def joint_mean(x: np.ndarray, looks: int, confidence: float) -> tuple[float, float, float]:
+    """Return a mean over few units with the ends of an interval; all `looks` hold together."""
+    found = mean_interval(x, confidence=1 - (1 - confidence) / looks)
+    return found.value, found.low, found.high
 
 
 def settings_table(settings: ChainSettings, encoders: Sequence[Encoder]) -> pd.DataFrame:
@@ -93,7 +93,7 @@ def show_levels(encoders: Sequence[Encoder], *, confidence: float) -> None:
     """Glue how many encoders surely lean to women, to men, and agree from prompts to images."""
     signs = {}
     for name in ("lean of prompts", "lean of images"):
-        ends = [student(e.mean(*LEVELS[name]), len(encoders), confidence) for e in encoders]
+        ends = [joint_mean(e.mean(*LEVELS[name]), len(encoders), confidence) for e in encoders]
         signs[name] = np.array([(low > 0) * 1 - (high < 0) * 1 for _, low, high in ends])
     images = signs["lean of images"]
     show_number("n-encoders", len(encoders), digits=0)
@@ -108,7 +108,7 @@ def embeddings_table(encoders: Sequence[Encoder]) -> pd.DataFrame:
     for encoder in encoders:
         row = {"encoder": encoder.spec, "kind": encoder.family}
         for name, measure in LEVELS.items():
-            value, low, high = student(encoder.mean(*measure), 1, 0.95)
+            value, low, high = joint_mean(encoder.mean(*measure), 1, 0.95)
             row[name] = f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
         rows.append(row)
     return pd.DataFrame(rows).set_index("encoder")
@@ -129,16 +129,16 @@ def record_named(encoders: Sequence[Encoder], *, confidence: float) -> Any:
     return results.record("general-named", value=value, low=low, high=high, n=chains[0].named[1])
 
 
-def _excess(encoder: Encoder, source: str) -> np.ndarray:
-    return encoder.mean("imbalance", source) - encoder.chains[0].floor(source)
-
-
 def record_imbalance(encoders: Sequence[Encoder], *, confidence: float) -> Any:
-    """Record ``general-imbalance``: the least mean imbalance beyond the floor."""
-    found = [student(_excess(e, "neutral"), len(encoders), confidence) for e in encoders]
-    value, low, high = min(found)
-    show_number("imbalance-most", max(found)[0], digits=2)
-    return results.record("general-imbalance", value=value, low=low, high=high, n=len(OCCUPATIONS))
+    """Record ``general-imbalance``: the least mean imbalance over encoders."""
+    level = 1 - (1 - confidence) / len(encoders)
+    found = [encoder.imbalance("neutral", confidence=level) for encoder in encoders]
+    least = min(found, key=lambda e: e.value)
+    show_number("imbalance-most", max(e.value for e in found), digits=2)
+    return results.record(
+        "general-imbalance",
+        value=least.value, low=least.low, high=least.high, n=len(OCCUPATIONS),
+    )  # fmt: skip
 
 
 def record_stage(encoders: Sequence[Encoder], stage: str, claim: str, *, confidence: float) -> Any:
@@ -201,7 +201,7 @@ def record_subclass_score(encoders: Sequence[Encoder], *, confidence: float) -> 
         change = encoder.mean("score_error", "subclass-score") - encoder.mean(
             "score_error", "plain"
         )
-        found.append(student(change, len(encoders), confidence))
+        found.append(joint_mean(change, len(encoders), confidence))
     value, low, high = max(found)
     show_number("subclass-helped", sum(high < 0 for _, _, high in found), digits=0)
     show_number("subclass-hurt", sum(low > 0 for _, low, _ in found), digits=0)
@@ -243,12 +243,11 @@ def signatures(
     """Return the failure signatures of each encoder, and those over encoders by level or stage."""
     found = {}
     for encoder in encoders:
+        before = encoder.mean("corrected", "neutral")
         plain = encoder.mean("score_error", "plain")
         pairs = {
-            "averaged prompt": (_excess(encoder, "neutral"), _excess(encoder, "averaged")),
-            "subclass sampling": (
-                _excess(encoder, "neutral"), encoder.mean("imbalance", "subclass"),
-            ),
+            "averaged prompt": (before, encoder.mean("corrected", "averaged")),
+            "subclass sampling": (before, encoder.mean("corrected", "subclass")),
             "average-then-score": (plain, encoder.mean("score_error", "average-then-score")),
             "subclass-score": (plain, encoder.mean("score_error", "subclass-score")),
         }  # fmt: skip

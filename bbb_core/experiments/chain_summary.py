@@ -12,8 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bbb_core.balance.floor import plug_in_imbalance, sampling_floor
+from bbb_core.balance.floor import plug_in_imbalance, sampling_floor, split_half_imbalance
+from bbb_core.balance.means import mean_imbalance
 from bbb_core.experiments.chain import ChainSettings, chain_artefacts
+from bbb_core.stats import Estimate
 from bbb_core.stats.heterogeneity import Heterogeneity, heterogeneity, rank_correlation_effect
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 TARGET = (0.5, 0.5, 0.0)
+Source = Literal["neutral", "averaged", "subclass"]
 Strategy = Literal["plain", "average-then-score", "subclass-score"]
 STAGES: Mapping[str, tuple[str, str]] = {
     "prompt to images": ("prompt_lean", "image_lean"),
@@ -62,11 +65,11 @@ class Chain:
         man, woman, _ = np.asarray(self.values["neutral"], np.float64).T
         return (woman - man) / np.maximum(man + woman, 1)
 
-    def imbalance(self, source: Literal["neutral", "averaged", "subclass"]) -> np.ndarray:
+    def imbalance(self, source: Source) -> np.ndarray:
         """Plug-in TV from balance per occupation, [20]; an image read as no group counts."""
         return plug_in_imbalance(self.counts(source), target=TARGET)
 
-    def counts(self, source: Literal["neutral", "averaged", "subclass"]) -> np.ndarray:
+    def counts(self, source: Source) -> np.ndarray:
         """Return counts of man, woman, none, [20, 3]; "subclass": half from each group prompt."""
         if source == "subclass":
             return np.asarray(self.values["group"]).sum(1)
@@ -75,6 +78,10 @@ class Chain:
     def floor(self, source: Literal["neutral", "averaged"]) -> float:
         """Return the expected plug-in TV of a balanced generator with as many images."""
         return float(sampling_floor(int(self.counts(source)[0].sum()), target=TARGET))
+
+    def corrected(self, source: Source) -> np.ndarray:
+        """Split-half TV from balance per occupation, [20]: not inflated by sampling."""
+        return split_half_imbalance(self.counts(source), target=TARGET)
 
     @property
     def named(self) -> tuple[int, int]:
@@ -139,6 +146,14 @@ class Encoder:
         """Return the mean over seeds of a measure of `Chain` by name."""
         values = [getattr(chain, measure) for chain in self.chains]
         return np.mean([v(*arguments) if callable(v) else v for v in values], axis=0)
+
+    def imbalance(self, source: Source, *, confidence: float = 0.95) -> Estimate:
+        """Return the mean imbalance, for occupations like these; seeds share the occupations."""
+        tables = [chain.counts(source) for chain in self.chains]
+        return mean_imbalance(
+            np.concatenate(tables), target=TARGET, prompts="sampled",
+            clusters=np.tile(np.arange(len(tables[0])), len(tables)), confidence=confidence,
+        ).corrected  # fmt: skip
 
     def effect(self, stage: str) -> tuple[float, float]:
         """Return the stage's rank correlation over occupations on Fisher's scale, and its error."""

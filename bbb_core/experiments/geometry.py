@@ -10,14 +10,13 @@ import pandas as pd
 from scipy import stats
 
 from bbb_core import checks, rng
-from bbb_core.balance.floor import plug_in_imbalance, sampling_floor
 from bbb_core.data.emoji import OCCUPATIONS
 from bbb_core.experiments.generators import Study, prompt_embeddings
 from bbb_core.stats import Estimate, bootstrap
 
 __all__ = [
     "PREDICTORS",
-    "excess_imbalance",
+    "group_counts",
     "mean_rank_correlation",
     "predictors",
     "rank_correlations",
@@ -42,16 +41,14 @@ def women_share(drawn: Mapping[str, Any]) -> np.ndarray:
     return (counts[:, 1] - counts[:, 0]) / counts.sum(1)
 
 
-def excess_imbalance(drawn: Mapping[str, Any]) -> np.ndarray:
-    """Return per occupation the imbalance above what sampling makes of exact balance.
+def group_counts(counts: Any) -> np.ndarray:
+    """Return the counts of men and women, [occupations, 2], from those of men, women and none.
 
-    Images read as none are left out: they lean to no group.
+    Images read as none lean to no group. An occupation without any other gets a single image:
+    one image leaves every imbalance possible.
     """
-    counts = np.asarray(drawn["neutral"])[:, :2]
-    counts = np.where(counts.sum(1, keepdims=True) == 0, 1, counts)  # nothing readable: no lean
-    plug_in = plug_in_imbalance(counts)
-    floor = [float(sampling_floor(int(n))) for n in counts.sum(1)]
-    return np.asarray(plug_in) - np.array(floor)
+    groups = np.asarray(counts)[:, :2]
+    return np.where(groups.sum(1, keepdims=True) == 0, np.array([1, 0]), groups)
 
 
 def predictors(study: Study, drawn: Mapping[str, Any]) -> pd.DataFrame:

@@ -10,10 +10,11 @@ import pandas as pd
 
 from bbb_core import rng
 from bbb_core.balance.floor import sampling_floor
+from bbb_core.balance.means import mean_change, mean_imbalance
 from bbb_core.data.emoji import OCCUPATIONS
 from bbb_core.experiments.generators import Study, Tuning, planted_shares, study_artefact
 from bbb_core.experiments.geometry import (
-    excess_imbalance,
+    group_counts,
     mean_rank_correlation,
     predictors,
     rank_correlations,
@@ -24,7 +25,7 @@ from bbb_core.experiments.people import measure_model
 from bbb_core.experiments.sweep import logistic_crossing, measure_commitment, measure_sweep
 from bbb_core.results.artefacts import Artefact
 from bbb_core.results.claims import show_number
-from bbb_core.stats import Estimate, bootstrap, crossed_bootstrap
+from bbb_core.stats import Estimate, crossed_bootstrap
 
 __all__ = [
     "certificate_table",
@@ -180,20 +181,15 @@ def plain_bounds(made: Mapping[str, Any]) -> dict[str, float]:
     return {"value": min(bounds), "low": min(bounds), "high": max(bounds), "n": len(bounds)}
 
 
-def _mean(values: np.ndarray, key: str, *, seed: int = 0) -> dict[str, float]:
-    made = bootstrap(np.mean, values, rng=rng.generator(seed, "mean", key), n_resamples=1999)
-    low, high = min(made.low, made.value), max(made.high, made.value)
-    return {"value": made.value, "low": low, "high": high, "n": len(values)}
-
-
 def imbalance(drawn: Mapping[str, Any]) -> dict[str, float]:
-    """Return the mean excess imbalance of neutral prompts, resampling occupations."""
-    return _mean(excess_imbalance(drawn), "imbalance")
+    """Return the mean imbalance of neutral prompts, for occupations like these."""
+    return _estimate(mean_imbalance(group_counts(drawn["neutral"]), prompts="sampled").corrected)
 
 
 def difference(drawn: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, float]:
     """Return mean imbalance of `drawn` minus that of `other`, paired by occupation."""
-    return _mean(excess_imbalance(drawn) - excess_imbalance(other), "difference")
+    before, after = (group_counts(one["neutral"]) for one in (other, drawn))
+    return _estimate(mean_change(before, after, prompts="sampled"))
 
 
 def planted_correlation(drawn: Mapping[str, Any], study: Study) -> dict[str, float]:
@@ -258,7 +254,7 @@ def generator_table(generators: Mapping[str, tuple[Study, Mapping[str, Any]]]) -
         mean = imbalance(drawn)
         rows[name] = {
             "read as woman": f"{counts[:, 1].sum() / counts.sum():.2f}",
-            "excess imbalance": f"{mean['value']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]",
+            "imbalance": f"{mean['value']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]",
             "cosine gap": f"{spearman(columns[:, 0], columns[:, 2]):+.2f}",
             "early path KL": f"{spearman(columns[:, 1], columns[:, 2]):+.2f}",
             "lead": f"{_lead(columns):+.2f}",

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from bbb_core.data.emoji import OCCUPATIONS
-from bbb_core.experiments.chain_report import student
+from bbb_core.experiments.chain_report import joint_mean
 from bbb_core.experiments.chain_summary import STAGES, Encoder, stage_effects
 from bbb_core.figures.style import figure, house, palette
 
@@ -98,12 +98,13 @@ def mitigations(encoders: Sequence[Encoder]) -> Figure:
     looks = palette(["before", "averaged", "subclass"])
     shift = {"before": 0.2, "averaged": 0.0, "subclass": -0.2}
     for name, source in (("before", "neutral"), ("averaged", "averaged"), ("subclass", "subclass")):
-        ends = np.array([student(e.mean("imbalance", source), 1, 0.95) for e in encoders])
+        found = [encoder.imbalance(source) for encoder in encoders]
+        ends = np.array([(e.value, e.low, e.high) for e in found])
         _whiskers(left, ends, places + shift[name], looks[name], name)
     for name, strategy in (
         ("before", "plain"), ("averaged", "average-then-score"), ("subclass", "subclass-score"),
     ):  # fmt: skip
-        squares = [student(e.mean("score_error", strategy), 1, 0.95) for e in encoders]
+        squares = [joint_mean(e.mean("score_error", strategy), 1, 0.95) for e in encoders]
         ends = np.sqrt(np.array(squares).clip(min=0))
         _whiskers(right, ends, places + shift[name], looks[name], name)
     left.set_yticks(places, _names(encoders))

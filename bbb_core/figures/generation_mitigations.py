@@ -10,17 +10,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bbb_core import rng
+from bbb_core.balance.means import mean_change, mean_imbalance
 from bbb_core.data.emoji import OCCUPATIONS
 from bbb_core.experiments.generators import Study, study_artefact
-from bbb_core.experiments.geometry import excess_imbalance
+from bbb_core.experiments.geometry import group_counts
 from bbb_core.experiments.mitigations import measure_mitigations
 from bbb_core.figures.style import figure, house, palette
 from bbb_core.results.artefacts import Artefact
-from bbb_core.stats import binomial_interval, bootstrap
+from bbb_core.stats import Estimate, binomial_interval
 
 __all__ = [
     "fidelity_loss",
-    "mean_excess",
+    "imbalance",
     "measure",
     "paired_change",
     "pictures",
@@ -46,40 +47,35 @@ def measure(
     )
 
 
-def _excess(made: Mapping[str, Any], methods: Sequence[str], method: str) -> np.ndarray:
-    return excess_imbalance({"neutral": np.asarray(made["counts"])[list(methods).index(method)]})
+def _counts(made: Mapping[str, Any], methods: Sequence[str], method: str) -> np.ndarray:
+    return np.asarray(made["counts"])[list(methods).index(method)]
 
 
-def _bootstrap(values: np.ndarray, key: str) -> dict[str, float]:
-    made = bootstrap(np.mean, values, rng=rng.generator(0, "mitigation", key), n_resamples=1999)
-    low, high = min(made.low, made.value), max(made.high, made.value)
-    return {"value": made.value, "low": low, "high": high, "n": len(values)}
+def _result(found: Estimate, n: int) -> dict[str, float]:
+    return {"value": found.value, "low": found.low, "high": found.high, "n": n}
 
 
-def mean_excess(made: Mapping[str, Any], methods: Sequence[str], method: str) -> dict[str, float]:
-    """Return the mean excess imbalance under one mitigation, resampling occupations."""
-    return _bootstrap(_excess(made, methods, method), method)
+def imbalance(made: Mapping[str, Any], methods: Sequence[str], method: str) -> dict[str, float]:
+    """Return the mean imbalance under one mitigation, for occupations like these."""
+    counts = group_counts(_counts(made, methods, method))
+    return _result(mean_imbalance(counts, prompts="sampled").corrected, len(counts))
 
 
 def paired_change(made: Mapping[str, Any], methods: Sequence[str], method: str) -> dict[str, float]:
     """Return the mean change of imbalance by a mitigation, paired by occupation."""
-    change = _excess(made, methods, method) - _excess(made, methods, "none")
-    return _bootstrap(change, f"change {method}")
+    before, after = (group_counts(_counts(made, methods, m)) for m in ("none", method))
+    return _result(mean_change(before, after, prompts="sampled"), len(after))
 
 
 def subclass_imbalance(made: Mapping[str, Any], methods: Sequence[str]) -> dict[str, float]:
     """Return the mean over occupations of TV(readings, target) under subclass sampling.
 
-    "None" is an outcome. The target half of the images is drawn per group, so what is left is the
-    share of images read otherwise than named; its exact limits, with all images pooled.
+    "None" is an outcome. Half of the images are drawn per group, which makes the shares less
+    variable than the interval allows for.
     """
-    counts = np.asarray(made["counts"])[list(methods).index("subclass")]
-    n = counts.sum(1)
-    wrong = np.abs(counts[:, :2] - n[:, None] / 2).clip(min=0)
-    gap = (wrong.sum(1) + counts[:, 2]) / 2
-    low, high = binomial_interval(int(np.ceil(gap.sum())), int(n.sum()))
-    value = float(gap.sum() / n.sum())
-    return {"value": value, "low": min(float(low), value), "high": float(high), "n": int(n.sum())}
+    counts = _counts(made, methods, "subclass")
+    found = mean_imbalance(counts, target=(0.5, 0.5, 0.0))
+    return _result(found.corrected, int(counts.sum()))
 
 
 def fidelity_loss(made: Mapping[str, Any], methods: Sequence[str]) -> dict[str, float]:
@@ -103,10 +99,10 @@ def summary(made: Mapping[str, Any], methods: Sequence[str]) -> pd.DataFrame:
     """Return balance, fidelity and cost of every mitigation as text."""
     rows = {}
     for i, method in enumerate(methods):
-        mean = mean_excess(made, methods, method)
+        mean = imbalance(made, methods, method)
         counts = np.asarray(made["counts"])[i]
         rows[method] = {
-            "excess imbalance": f"{mean['value']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]",
+            "imbalance": f"{mean['value']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]",
             "right occupation": f"{np.asarray(made['occupation'])[i].sum() / counts.sum():.3f}",
             "read as none": f"{counts[:, 2].sum() / counts.sum():.3f}",
             "evaluations per image": f"{made['evaluations'][i]:.0f}",

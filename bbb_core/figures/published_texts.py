@@ -50,7 +50,7 @@ def numbers(found: GenerationAudit | None, *, minimum: int) -> None:
     values: dict[str, tuple[float, int]] = {}
     if found is not None:
         for key, mean in found.means.items():
-            values[f"gen-mean-{key}"] = (mean.plug_in.value, 3)
+            values[f"gen-mean-{key}"] = (mean.plug_in, 3)
             values[f"gen-corrected-{key}"] = (mean.corrected.value, 3)
             values[f"gen-floor-{key}"] = (mean.floor, 3)
             detected = int((found.balance[key]["p_holm"] <= 0.05).sum())

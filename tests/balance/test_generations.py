@@ -83,7 +83,7 @@ def test_explaining_error_is_what_shrinks_the_mean(audit):
     e = explaining_error(audit)
     kept = audit.balance["generated"].drop(index=list(audit.flagged))
     shrunk = (1 - 2 * e) * kept["imbalance"].mean()
-    assert shrunk == pytest.approx(audit.means["training"].plug_in.value)
+    assert shrunk == pytest.approx(audit.means["training"].plug_in)
 
 
 def test_none_counted_and_thinned(world):
