@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import sys
 from typing import Any
 
 import click
 
 from bbb_core import __version__
-from bbb_core.errors import InputError
+from bbb_core.cli.boundary import run, told
 
 __all__ = ["main"]
 
@@ -21,10 +23,18 @@ _COMMANDS = {
 }
 
 
-class BadInput(click.ClickException):
-    """An `InputError` on the command line: one line on standard error, exit status 2."""
+class _Whole(click.types.IntParamType):
+    """Whole numbers that every library can hold."""
 
-    exit_code = 2
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read one; refuse what does not fit into 64 bits."""
+        number = super().convert(value, param, ctx)
+        if not -(2**63) <= number < 2**63:
+            self.fail("the number is too large; give one of less than 19 digits.", param, ctx)
+        return number
+
+
+_WHOLE = _Whole()
 
 
 class LazyGroup(click.Group):
@@ -38,7 +48,9 @@ class LazyGroup(click.Group):
         """Import a command."""
         if name not in _COMMANDS:
             return None
-        return getattr(importlib.import_module(_COMMANDS[name][0]), name)
+        command = getattr(importlib.import_module(_COMMANDS[name][0]), name)
+        _bound(command)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
@@ -46,15 +58,30 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Turn bad input into one line and exit status 2, a failed run into exit status 1."""
-        from bbb_core.publishing.failures import Failure
-
+        """Say in one line what a file, an option or the machine is to blame for."""
         try:
             return super().invoke(ctx)
-        except Failure as error:
-            raise click.ClickException(str(error)) from error
-        except InputError as error:
-            raise BadInput(" ".join(str(error).split())) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if (found := told(error)) is not None:
+                raise found from error
+            raise
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command and leave with its exit status; see `bbb_core.cli.boundary`."""
+        call = functools.partial(super().main, *args, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return call()
+        sys.exit(run(call))
+
+
+def _bound(command: click.Command) -> None:
+    for option in command.params:
+        if option.type is click.INT:
+            option.type = _WHOLE
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _bound(inner)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bbb_core.cli.output import say
 from bbb_core.errors import InputError
 
 if TYPE_CHECKING:
     from bbb_core.publishing.chapters import Chapter
 
-__all__ = ["chapter", "interrupt", "overrides"]
+__all__ = ["chapter", "overrides"]
 
 
 @click.group()
@@ -81,13 +81,13 @@ def run(name: str, preset: str, given: tuple[str, ...], out: Path) -> None:
     start = shelf.preset(book, preset)[name]
     values = checked(found.parameters, {**start, **changes}, chapter=name)
 
-    from bbb_core.publishing.delivery import deliver, writable
+    from bbb_core.publishing.delivery import deliver, require_place
 
-    out = writable(out)
-    signal.signal(signal.SIGTERM, interrupt)
-    click.echo(f"Running '{name}' from preset '{preset}' with {len(changes)} changes ...")
-    page = deliver(book, found, values, preset=preset if not changes else "custom", out=out)
-    click.echo(f"Done. Page: {page}")
+    out = require_place(out)
+    say(f"Running '{name}' from preset '{preset}' with {len(changes)} changes ...")
+    named = preset if not changes else "custom"
+    page = deliver(book, found, values, preset=named, out=out, say=say)
+    say(f"Done. Page: {page}")
 
 
 def overrides(chapter: Chapter, given: Iterable[str], *, option: str = "-p") -> dict[str, Any]:
@@ -111,11 +111,6 @@ def overrides(chapter: Chapter, given: Iterable[str], *, option: str = "-p") -> 
             raise InputError(f"parameter '{key}' is given twice.")
         found[key] = parse(lookup(known, key, chapter=chapter.name), text)
     return found
-
-
-def interrupt(number: int, frame: Any) -> None:
-    """Let a termination unwind like Ctrl-C, so that nothing half-made stays behind."""
-    raise KeyboardInterrupt
 
 
 def _short(text: str, width: int = 76) -> str:

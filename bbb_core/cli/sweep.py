@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bbb_core.cli.chapter import interrupt, overrides
+from bbb_core.cli.chapter import overrides
+from bbb_core.cli.output import say
 from bbb_core.errors import InputError
 
 __all__ = ["sweep"]
@@ -36,17 +36,14 @@ def sweep(
     Example: bbb sweep embedding_bias --over encoders=minilm --over encoders=glove --out sweep
     """
     from bbb_core.publishing import chapters as shelf
+    from bbb_core.publishing.delivery import ROOM
     from bbb_core.publishing.failures import Failure
     from bbb_core.publishing.parameters import checked
     from bbb_core.publishing.sweep import grid
     from bbb_core.publishing.sweep import sweep as run_all
+    from bbb_core.results.folders import rehearse, vacant
 
-    if (
-        out.exists()
-        and not (out / "sweep.json").is_file()
-        and (not out.is_dir() or any(out.iterdir()))
-    ):
-        raise InputError(f"--out {out} is no folder of a sweep; name a new or an empty folder.")
+    out = vacant(out, ours=lambda folder: (folder / "sweep.json").is_file())
     book = shelf.find_book()
     found = shelf.chapter(book, name)
     fixed = overrides(found, given)
@@ -68,12 +65,10 @@ def sweep(
             words += ["-p", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
         return words
 
-    signal.signal(signal.SIGTERM, interrupt)
-    click.echo(f"Running '{name}' at {len(points)} points ...")
+    rehearse(out, room=ROOM)
+    say(f"Running '{name}' at {len(points)} points ...")
     rest = {key: value for key, value in values.items() if key not in axes}
-    failed = run_all(
-        found, points, values=rest, command=command, out=out, workers=workers, say=click.echo
-    )
+    failed = run_all(found, points, values=rest, command=command, out=out, workers=workers, say=say)
     if failed:
         raise Failure(f"{len(failed)} of {len(points)} runs failed; call again to retry them.")
-    click.echo(f"Done. Claims of all runs: {out / 'claims.csv'}")
+    say(f"Done. Claims of all runs: {out / 'claims.csv'}")

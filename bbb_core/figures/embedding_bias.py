@@ -13,7 +13,7 @@ from bbb_core import results
 from bbb_core.embedding.survey import Survey, labour_correlation
 from bbb_core.figures.style import COLOURS, figure, house, palette
 from bbb_core.results import claims
-from bbb_core.rng import generator
+from bbb_core.results.unmeasured import record_or_say
 from bbb_core.stats import Estimate, binomial_interval, correlation
 
 __all__ = [
@@ -37,12 +37,8 @@ _KINDS = {"clip": "open_clip"}
 _WOMEN = "Share of women in US employment"
 
 
-def _not_measured(claim: str) -> str:
-    """Glue "not measured" wherever the text quotes the claim, and say so in the cell."""
-    ends = ("", "-low", "-high", "-interval", "-verdict", "-n")
-    for end in ends:
-        claims._glue(f"{claim}{end}", "not measured")
-    return f"{claim}: not measured in this run"
+def _not_measured(claim: str) -> object:
+    return record_or_say(claim, None, reason="the run has no such encoder")
 
 
 def show_text(name: str, text: str) -> None:
@@ -74,45 +70,32 @@ def record_bias(surveys: Mapping[str, Survey], kind: str, *, confidence: float) 
     return results.record(f"{kind}-occupation-bias", value=k / n, low=low, high=high, n=n)
 
 
-def record_labour(
-    surveys: Mapping[str, Survey], kind: str, *, n_resamples: int, confidence: float, seed: int
-) -> object:
+def record_labour(surveys: Mapping[str, Survey], kind: str, *, confidence: float) -> object:
     """Record ``KIND-labour-correlation`` if such an encoder was surveyed, else say it was not."""
     found = _find(surveys, kind)
     if found is None:
         return _not_measured(f"{kind}-labour-correlation")
-    r = labour_correlation(
-        found.occupations, n_resamples=n_resamples, confidence=confidence, seed=seed
-    )
+    r = labour_correlation(found.occupations, confidence=confidence)
     n = int(found.summary()["share_women"].notna().sum())
     return results.record(f"{kind}-labour-correlation", value=r.value, low=r.low, high=r.high, n=n)
 
 
-def record_flip(
-    surveys: Mapping[str, Survey], pair: str, *, n_resamples: int, confidence: float, seed: int
-) -> object:
+def record_flip(surveys: Mapping[str, Survey], pair: str, *, confidence: float) -> object:
     """Record ``glove-pair-flip``: the labour correlation of one word pair in GloVe."""
     found = _find(surveys, "glove")
     if found is None or pair not in found.occupations.pairs:
         return _not_measured("glove-pair-flip")
-    r = labour_correlation(
-        found.occupations.only(pairs=[pair]), n_resamples=n_resamples, confidence=confidence,
-        seed=seed,
-    )  # fmt: skip
+    r = labour_correlation(found.occupations.only(pairs=[pair]), confidence=confidence)
     n = int(found.summary()["share_women"].notna().sum())
     return results.record("glove-pair-flip", value=r.value, low=r.low, high=r.high, n=n)
 
 
-def overview(
-    surveys: Mapping[str, Survey], *, n_resamples: int, confidence: float, seed: int
-) -> pd.DataFrame:
+def overview(surveys: Mapping[str, Survey], *, confidence: float) -> pd.DataFrame:
     """Return one column per encoder, as text."""
     rows = []
     for name, found in surveys.items():
         summary = found.summary(confidence=confidence)
-        r = labour_correlation(
-            found.occupations, n_resamples=n_resamples, confidence=confidence, seed=seed
-        )
+        r = labour_correlation(found.occupations, confidence=confidence)
         level = 1 - confidence
         fewest, most = found.leaving_one_out(confidence=confidence)
         rows.append(
@@ -201,19 +184,15 @@ def labour(surveys: Mapping[str, Survey]) -> Figure:
 
 
 @house
-def pair_sensitivity(
-    surveys: Mapping[str, Survey], *, n_resamples: int, confidence: float, seed: int
-) -> Figure:
+def pair_sensitivity(surveys: Mapping[str, Survey], *, confidence: float) -> Figure:
     """Draw the correlation with labour shares, word pair by word pair."""
     shown = [(name, pair) for name, one in surveys.items() for pair in one.occupations.pairs]
     looks = palette(surveys)
     made, axes = figure(height=0.9 + 0.19 * len(shown))
     axes.axvline(0, color=COLOURS["black"], linewidth=0.8)
     for row, (name, pair) in enumerate(shown):
-        r = labour_correlation(
-            surveys[name].occupations.only(pairs=[pair]), n_resamples=n_resamples,
-            confidence=confidence, seed=seed,
-        )  # fmt: skip
+        only = surveys[name].occupations.only(pairs=[pair])
+        r = labour_correlation(only, confidence=confidence)
         place, first = len(shown) - row, pair == surveys[name].occupations.pairs[0]
         axes.hlines(place, r.low, r.high, color=looks[name].colour, linewidth=1.4)
         label = name.split("/")[-1] if first else None
@@ -226,20 +205,20 @@ def pair_sensitivity(
 
 
 def _agreements(
-    surveys: Mapping[str, Survey], *, n_resamples: int, confidence: float, seed: int
+    surveys: Mapping[str, Survey], confidence: float
 ) -> dict[tuple[str, str], Estimate]:
     return {
         (one, other): correlation(
             surveys[one].occupations.mean, surveys[other].occupations.mean, method="spearman",
-            n_resamples=n_resamples, confidence=confidence, rng=generator(seed, one, other),
+            confidence=confidence,
         )
         for one, other in combinations(surveys, 2)
     }  # fmt: skip
 
 
-def agreement_table(surveys: Mapping[str, Survey], **options: float) -> pd.DataFrame:
+def agreement_table(surveys: Mapping[str, Survey], *, confidence: float) -> pd.DataFrame:
     """Return the rank correlation of every pair of encoders, as text."""
-    found = _agreements(surveys, **options)
+    found = _agreements(surveys, confidence)
     rows = [
         {"encoders": f"{one} and {other}", "Spearman": f"{r.value:.2f}",
          "interval": f"[{r.low:.2f}, {r.high:.2f}]"}
@@ -248,9 +227,9 @@ def agreement_table(surveys: Mapping[str, Survey], **options: float) -> pd.DataF
     return pd.DataFrame(rows, columns=["encoders", "Spearman", "interval"]).set_index("encoders")
 
 
-def smallest_agreement(surveys: Mapping[str, Survey], **options: float) -> object:
+def smallest_agreement(surveys: Mapping[str, Survey], *, confidence: float) -> object:
     """Record ``encoder-agreement``: the pair of encoders that agrees least."""
-    found = _agreements(surveys, **options)
+    found = _agreements(surveys, confidence)
     if not found:
         return _not_measured("encoder-agreement")
     least = min(found.values(), key=lambda r: r.value)

@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -28,11 +27,12 @@ from bbb_core.publishing.execution import (
     source_hash,
 )
 from bbb_core.publishing.golden import with_golden, write_golden
+from bbb_core.publishing.leash import follow_parent
 from bbb_core.publishing.site import build_book, site_key
 from bbb_core.publishing.stored import keep
 from bbb_core.results.artefacts import LOG
 from bbb_core.results.collect import absent, collect, differences, read_claims
-from bbb_core.results.files import write_json
+from bbb_core.results.files import workspace, write_json, write_text
 
 __all__ = ["build", "golden", "prepare_tests", "reference", "reproduce", "run_chapters"]
 
@@ -98,7 +98,7 @@ def _executions(todo: Mapping[str, tuple], jobs: int) -> Iterator[tuple[str, flo
     with (
         progress.bar(total=len(todo), desc="chapters") as bar,
         environment(BBB_PROGRESS="0"),
-        ProcessPoolExecutor(jobs, mp_context=start) as pool,
+        ProcessPoolExecutor(jobs, mp_context=start, initializer=follow_parent) as pool,
     ):
         runs = {pool.submit(_execution, *work): name for name, work in todo.items()}
         try:
@@ -139,7 +139,7 @@ def build(book: Path, name: str, *, say: Say) -> Path:
     stamp.unlink(missing_ok=True)
     start = time.monotonic()
     build_book(book, notebooks, html)
-    stamp.write_text(f"{wanted} {_digest(first)}\n")
+    write_text(stamp, f"{wanted} {_digest(first)}\n")
     say(f"pages: built in {time.monotonic() - start:.0f} s")
     return first
 
@@ -172,7 +172,7 @@ def prepare_tests(book: Path, goldens: Path, *, say: Say) -> Path:
 
 def golden(book: Path, goldens: Path, *, say: Say) -> None:
     """Store the claim outputs of the preset `ci` as the golden files."""
-    with fresh_cache():
+    with fresh_cache(book):
         folder = _executed(book, "golden")
         shutil.rmtree(folder, ignore_errors=True)
         for notebook in run_chapters(book, "ci", folder, say=say).values():
@@ -214,11 +214,11 @@ def reproduce(book: Path, *, say: Say) -> list[str]:
     """
     before = read_claims(_reference(book))
     with (
-        fresh_cache() as cache,
+        fresh_cache(book) as cache,
         environment(BBB_RECOMPUTE="1"),
-        tempfile.TemporaryDirectory(prefix="bbb-") as folder,
+        workspace(book / "_build") as folder,
     ):
-        notebooks = run_chapters(book, "book", Path(folder), say=say)
+        notebooks = run_chapters(book, "book", folder, say=say)
         claims = collect(notebooks.values())
         if absent(claims):
             say(f"not compared, for want of published data: {', '.join(absent(claims))}")
@@ -233,13 +233,10 @@ def reproduce(book: Path, *, say: Say) -> list[str]:
 
 
 @contextmanager
-def fresh_cache() -> Iterator[Path]:
+def fresh_cache(book: Path) -> Iterator[Path]:
     """Let the block compute with an empty cache of artefacts."""
-    with (
-        tempfile.TemporaryDirectory(prefix="bbb-cache-") as folder,
-        environment(BBB_CACHE_DIR=folder),
-    ):
-        yield Path(folder)
+    with workspace(book / "_build") as folder, environment(BBB_CACHE_DIR=str(folder.resolve())):
+        yield folder
 
 
 def _executed(book: Path, name: str) -> Path:

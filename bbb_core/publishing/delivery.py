@@ -4,87 +4,79 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from bbb_core import __version__
 from bbb_core.device import describe
-from bbb_core.errors import InputError
 from bbb_core.publishing.chapters import Chapter
 from bbb_core.publishing.execution import execute, source_hash
 from bbb_core.publishing.site import build_page
 from bbb_core.results.collect import claims_of
 from bbb_core.results.files import sha256, write_json
+from bbb_core.results.folders import contents, placed, rehearse, vacant
+from bbb_core.results.register import rounded
+from bbb_core.results.rules import NOT_MEASURED
 
-__all__ = ["deliver", "writable"]
+__all__ = ["deliver", "require_place"]
 
+Say = Callable[[str], object]
+ROOM = 2**26
+"""Bytes that must be free before a chapter begins: notebook, page, and all that they load."""
 _MADE_BY = "bbb chapter run"
 _PACKAGES = {"diffusers", "jupyter-book", "matplotlib", "myst-nb", "open_clip_torch", "papermill"}
 _PACKAGES |= {"scikit-learn", "transformers"}
 
 
-def writable(out: Path) -> Path:
-    """Check that a run may be delivered to `out`; give the absolute path.
+def require_place(out: Path) -> Path:
+    """Return --out as an absolute path once a run could be put there.
 
     Raises
     ------
     InputError
-        If `out` is a file, holds something that no earlier run made, or cannot be written.
+        If it holds something that no earlier run made, or cannot be written.
     """
-    out = Path(os.path.abspath(out))
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file; name a folder.")
-    if out.is_dir() and any(out.iterdir()) and not _ours(out):
-        raise InputError(f"--out {out} holds other files; name a new or an empty folder.")
-    parent = out.parent
-    while not parent.exists():
-        parent = parent.parent
-    try:
-        for folder in (parent, *([out] if out.is_dir() else [])):
-            tempfile.TemporaryDirectory(prefix=".bbb.", dir=folder).cleanup()
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be made: {error.strerror}.") from error
-    return out
+    place = vacant(out, ours=_ours)
+    rehearse(place, room=ROOM)
+    return place
 
 
 def deliver(
-    book: Path, chapter: Chapter, values: Mapping[str, Any], *, preset: str, out: Path
+    book: Path, chapter: Chapter, values: Mapping[str, Any], *, preset: str, out: Path, say: Say
 ) -> Path:
     """Run `chapter` and put notebook, page, claims.json and manifest.json into `out`.
 
-    Everything is made in a folder beside `out` that takes its place at the end.
+    Everything is made in a folder beside `out` that takes its place at the end. Whatever becomes
+    of that, `say` gets a line per claim as soon as they are known.
 
     Returns
     -------
     Path
         The page.
     """
-    out = writable(out)
-    missing = [folder for folder in out.parents if not folder.exists()]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    done = False
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
-            made = Path(temporary) / "made"
-            notebook = made / f"{chapter.name}.ipynb"
-            execute(chapter, values, notebook, preset=preset)
-            page = build_page(book, chapter, notebook, made / "html")
-            write_json(made / "claims.json", {"format": 1, "claims": claims_of(notebook)})
-            facts = _facts(book, chapter, values, preset=preset, notebook=notebook)
-            write_json(made / "manifest.json", facts)
-            if out.exists():
-                os.replace(out, Path(temporary) / "retired")
-            os.replace(made, out)
-            done = True
-    finally:
-        if not done:
-            for folder in missing:
-                folder.rmdir()
+    out = vacant(out, ours=_ours)
+    with placed(out) as made:
+        notebook = made / f"{chapter.name}.ipynb"
+        execute(chapter, values, notebook, preset=preset)
+        claims = claims_of(notebook)
+        for record in claims:
+            say(_line(record))
+        page = build_page(book, chapter, notebook, made / "html")
+        write_json(made / "claims.json", {"format": 1, "claims": claims})
+        facts = _facts(book, chapter, values, preset=preset, notebook=notebook)
+        absent = {one["id"]: one["reason"] for one in claims if one["value"] is None}
+        write_json(made / "manifest.json", facts | {"not_measured": absent})
     return out / page.relative_to(made)
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    """Say what was measured, or why nothing was."""
+    if record["value"] is None:
+        return f"{record['id']}: {NOT_MEASURED} ({record['reason']})"
+    value, low, high = (rounded(record[end], record["digits"]) for end in ("value", "low", "high"))
+    return f"{record['id']}: {value} [{low}, {high}] {record['unit']}; {record['verdict']}"
 
 
 def _facts(
@@ -121,6 +113,6 @@ def _ours(out: Path) -> bool:
     try:
         facts = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
         known = {"html", "claims.json", "manifest.json", f"{facts['chapter']}.ipynb"}
-        return facts["made_by"] == _MADE_BY and {path.name for path in out.iterdir()} <= known
-    except (OSError, ValueError, KeyError, TypeError):
+        return facts["made_by"] == _MADE_BY and contents(out) <= known
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return False

@@ -9,9 +9,7 @@ import logging
 import os
 import platform
 import re
-import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +19,9 @@ import bbb_core
 from bbb_core.progress import watched
 from bbb_core.publishing.chapters import Chapter
 from bbb_core.publishing.failures import ChapterFailed
-from bbb_core.results.files import write_json, write_text
+from bbb_core.results.collect import claims_of
+from bbb_core.results.files import workspace, write_json, write_text
+from bbb_core.results.register import load_register, register_folder
 
 __all__ = ["convert", "environment", "execute", "is_valid", "kernel_home", "key", "source_hash"]
 
@@ -48,8 +48,6 @@ def source_hash(*, package: Path | None = None) -> str:
 
 def key(chapter: Chapter, values: Mapping[str, Any], *, source: str) -> str:
     """Hash everything that a run of the chapter depends on."""
-    from bbb_core.results.register import register_folder
-
     register = register_folder() / f"{chapter.name}.toml"
     parts = {
         "text": chapter.text,
@@ -80,7 +78,7 @@ def is_valid(target: Path, wanted: str) -> bool:
     try:
         stamp = json.loads(_stamp(target).read_text(encoding="utf-8"))
         content = hashlib.sha256(target.read_bytes()).hexdigest()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return bool(stamp == {"key": wanted, "sha256": content})
 
@@ -111,7 +109,8 @@ def execute(
     Raises
     ------
     ChapterFailed
-        If a cell fails. Nothing is left at `target`.
+        If a cell fails, or the chapter ends without a word on a claim that is registered for it.
+        Nothing is left at `target`.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -120,32 +119,43 @@ def execute(
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in (target, _stamp(target)):
         stale.unlink(missing_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{chapter.name}.", dir=target.parent))
-    try:
-        with _quiet(), environment(IPYTHONDIR=str(kernel_home(folder / "ipython"))):
-            source = convert(chapter, folder / "source")
-            (folder / "run").mkdir()
-            done = folder / f"{chapter.name}.ipynb"
-            papermill.execute_notebook(
-                str(source),
-                str(done),
-                parameters=_changed(chapter, values),
-                kernel_name="python3",
-                progress_bar=watched() and {"desc": chapter.name, "leave": False},
-                cwd=str(folder / "run"),
-            )
+    with workspace(target.parent) as folder:
+        done = folder / f"{chapter.name}.ipynb"
+        try:
+            with _quiet(), environment(IPYTHONDIR=str(kernel_home(folder / "ipython"))):
+                source = convert(chapter, folder / "source")
+                (folder / "run").mkdir()
+                papermill.execute_notebook(
+                    str(source),
+                    str(done),
+                    parameters=_changed(chapter, values),
+                    kernel_name="python3",
+                    progress_bar=watched() and {"desc": chapter.name, "leave": False},
+                    cwd=str(folder / "run"),
+                )
+        except PapermillException as error:
+            raise ChapterFailed(_explain(chapter, error)) from None
+        except DeadKernelError:
+            reason = "was interrupted, or its kernel died (for want of memory?)"
+            raise ChapterFailed(f"chapter '{chapter.name}' {reason}") from None
         _finish(done, {"chapter": chapter.name, "preset": preset, "parameters": dict(values)})
+        _require_claims(chapter, done)
         os.replace(done, target)
         if wanted is not None:
             content = hashlib.sha256(target.read_bytes()).hexdigest()
             write_json(_stamp(target), {"key": wanted, "sha256": content})
-    except PapermillException as error:
-        raise ChapterFailed(_explain(chapter, error)) from None
-    except DeadKernelError:
-        reason = "was interrupted, or its kernel died (for want of memory?)"
-        raise ChapterFailed(f"chapter '{chapter.name}' {reason}") from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_claims(chapter: Chapter, notebook: Path) -> None:
+    """Refuse a run that neither measured a registered claim nor said that it could not."""
+    found = {record["id"] for record in claims_of(notebook)}
+    registered = [claim.id for claim in load_register().values() if claim.chapter == chapter.name]
+    silent = [name for name in registered if name not in found]
+    if silent:
+        raise ChapterFailed(
+            f"chapter '{chapter.name}' ended without a word on {', '.join(silent)}; record each "
+            "registered claim, or say with record_or_say that it was not measured."
+        )
 
 
 def kernel_home(folder: Path) -> Path:
@@ -181,9 +191,7 @@ def _finish(path: Path, run: Mapping[str, Any]) -> None:
 
 def _explain(chapter: Chapter, error: Exception) -> str:
     source = getattr(error, "source", "")
-    trace = "\n".join(getattr(error, "traceback", []) or [str(error)])
-    if not sys.stderr.isatty():
-        trace = _ANSI.sub("", trace)
+    trace = _ANSI.sub("", "\n".join(getattr(error, "traceback", []) or [str(error)]))
     cell = "\n".join(f"    {line}" for line in str(source).splitlines())
     return f"chapter '{chapter.name}' failed in the cell\n\n{cell}\n\n{trace}"
 
@@ -209,7 +217,7 @@ def _quiet() -> Iterator[None]:
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     logger = logging.getLogger("papermill")
     level = logger.level
-    logger.setLevel(logging.ERROR)  # names and types of parameters were checked before
+    logger.setLevel(logging.CRITICAL)  # parameters were checked before, failures are told by us
     try:
         with warnings.catch_warnings():
             for module in ("papermill", "nbformat", "nbclient", "jupyter_client", "zmq"):

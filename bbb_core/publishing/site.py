@@ -7,8 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,8 @@ import yaml
 from bbb_core.publishing.chapters import Chapter, pages
 from bbb_core.publishing.execution import source_hash
 from bbb_core.publishing.failures import BuildFailed
-from bbb_core.results.files import write_text
+from bbb_core.publishing.leash import leash, program
+from bbb_core.results.files import workspace, write_text
 from bbb_core.results.register import register_folder
 
 __all__ = ["build_book", "build_page", "site_key"]
@@ -48,8 +47,8 @@ def build_book(book: Path, notebooks: Mapping[str, Path], html: Path) -> Path:
     BuildFailed
         If the build fails or warns.
     """
-    with tempfile.TemporaryDirectory(prefix=".site.", dir=_made(html.parent)) as temporary:
-        source = Path(temporary) / "source"
+    with workspace(html.parent) as temporary:
+        source = temporary / "source"
         _copy(book, source)
         for page in pages(book):
             shutil.copyfile(page, source / page.relative_to(book))
@@ -64,8 +63,8 @@ def build_book(book: Path, notebooks: Mapping[str, Path], html: Path) -> Path:
 
 def build_page(book: Path, chapter: Chapter, notebook: Path, html: Path) -> Path:
     """Build one chapter as a page that stands alone; links to the rest become plain text."""
-    with tempfile.TemporaryDirectory(prefix=".page.", dir=_made(html.parent)) as temporary:
-        source = Path(temporary) / "source"
+    with workspace(html.parent) as temporary:
+        source = temporary / "source"
         _copy(book, source)
         shutil.copyfile(notebook, source / f"{chapter.name}.ipynb")
         toc: dict[str, Any] = {"format": "jb-book", "root": chapter.name}
@@ -93,11 +92,6 @@ def site_key(book: Path, notebooks: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def _copy(book: Path, source: Path) -> None:
     source.mkdir()
     for name in _COPIED:
@@ -121,18 +115,19 @@ def _configure(book: Path, source: Path, *, alone: bool = False) -> None:
 
 
 def _build(source: Path, html: Path) -> None:
-    program = "from jupyter_book.cli.main import main; main()"
-    command = [sys.executable, "-c", program, "build", str(source), "-W", "--keep-going"]
+    command = program("from jupyter_book.cli.main import main; main()")
+    command += ["build", str(source), "-W", "--keep-going"]
     environment = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1", "NO_COLOR": "1"}
-    done = subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
+    with leash() as held:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=held.end,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
     built = source / "_build" / "html"
     if done.returncode != 0 or not built.is_dir():
         raise BuildFailed(_complaints(done.stdout))

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -20,6 +19,7 @@ from bbb_core import progress
 from bbb_core.errors import InputError
 from bbb_core.publishing.chapters import Chapter
 from bbb_core.publishing.execution import source_hash
+from bbb_core.publishing.leash import Leash, leash, program
 from bbb_core.results.collect import read_claims
 from bbb_core.results.files import write_json, write_text
 
@@ -124,11 +124,10 @@ def sweep(
     write_json(out / "sweep.json", {**said, "finished": False})  # so that it can be gone on with
     threads = max(1, (os.cpu_count() or 1) // workers)
     failed: list[str] = []
-    children: list[subprocess.Popen[str]] = []
     bar = progress.bar(total=len(todo), desc=chapter.name)
-    with ThreadPoolExecutor(workers) as pool:
+    with leash() as held, ThreadPoolExecutor(workers) as pool:
         runs = {
-            pool.submit(_run, command(folders[name], out / name), threads, children): name
+            pool.submit(_run, command(folders[name], out / name), threads, held): name
             for name in todo
         }
         try:
@@ -139,8 +138,7 @@ def sweep(
                 bar.update(1)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for child in children:
-                child.terminate()
+            held.let_go()
             raise
         finally:
             bar.close()
@@ -165,22 +163,21 @@ def claims_table(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> pd.DataF
     return pd.DataFrame(rows, columns=["run", *varied, *_COLUMNS])
 
 
-def _run(words: Sequence[str], threads: int, children: list[subprocess.Popen[str]]) -> str | None:
+def _run(words: Sequence[str], threads: int, held: Leash) -> str | None:
     """Run one point; return the last line that it said if it failed."""
     limits = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    child = subprocess.Popen(
-        [sys.executable, "-c", "from bbb_core.cli import main; main()", *words],
+    done = subprocess.run(
+        [*program("from bbb_core.cli import main; main()"), *words],
         env={**os.environ, **dict.fromkeys(limits, str(threads)), "BBB_PROGRESS": "0"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdin=held.end,
+        capture_output=True,
         text=True,
+        errors="replace",
     )
-    children.append(child)
-    told, complaint = child.communicate()
-    if child.returncode == 0:
+    if done.returncode == 0:
         return None
-    lines = (complaint.strip() or told.strip() or "no message").splitlines()
-    return f"failed with status {child.returncode}: {lines[-1]}"
+    lines = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
+    return f"failed with status {done.returncode}: {lines[-1]}"
 
 
 def _stands(folder: Path, chapter: Chapter, values: Mapping[str, Any], source: str) -> bool:
@@ -190,6 +187,7 @@ def _stands(folder: Path, chapter: Chapter, values: Mapping[str, Any], source: s
         same = (
             facts["inputs"]["chapter_sha256"] == text and facts["inputs"]["source_sha256"] == source
         )
+        read_claims(folder / "claims.json")
         return bool(same and facts["parameters"] == json.loads(json.dumps(dict(values))))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return False

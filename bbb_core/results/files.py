@@ -6,13 +6,24 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_write", "cache_dir", "sha256", "workspace", "write_json", "write_text"]
+__all__ = [
+    "atomic_write",
+    "cache_dir",
+    "is_workspace",
+    "sha256",
+    "workspace",
+    "write_json",
+    "write_text",
+]
+
+_WORKSPACE = re.compile(r"\.bbb\.[0-9a-f]{12}")
 
 _HELD = ".held"
 """Lock in a workspace; it ends with the process that holds it, however that ends."""
@@ -48,7 +59,7 @@ def workspace(parent: str | os.PathLike[str]) -> Iterator[Path]:
     """
     parent = Path(parent)
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(f".bbb.{'[0-9a-f]' * 12}"):
+    for left in filter(is_workspace, parent.iterdir()):
         _discard(left)
     folder, lock = _hold(parent)
     try:
@@ -56,6 +67,11 @@ def workspace(parent: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()
+
+
+def is_workspace(path: Path) -> bool:
+    """Say whether a path has the name of a workspace, in use or left behind."""
+    return _WORKSPACE.fullmatch(path.name) is not None
 
 
 def _hold(parent: Path) -> tuple[Path, Any]:

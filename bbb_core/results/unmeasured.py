@@ -35,12 +35,17 @@ def say(name: str, text: str) -> None:
 
 
 def record_or_say(
-    claim_id: str, estimate: Any | None, n: SupportsIndex | None = None
+    claim_id: str,
+    estimate: Any | None,
+    n: SupportsIndex | None = None,
+    *,
+    reason: str = collect.NO_DATA,
 ) -> claims.Record | None:
     """Record an estimate (``.value .low .high``) of a registered claim, or say that there is none.
 
     Without an estimate the names that `record` glues read "not measured", one line says the same,
-    and the record carries no value: the front page then lists the claim as not measured.
+    and the record carries the `reason` and no value: the front page then lists the claim as not
+    measured.
 
     Raises
     ------
@@ -52,8 +57,8 @@ def record_or_say(
             claim_id, value=estimate.value, low=estimate.low, high=estimate.high, n=n
         )
     found = claim(claim_id)
-    line = f"{found.id}: {NOT_MEASURED}; rule: {found.rule}"
-    record = {**collect._unmeasured(found), "reason": collect.NO_DATA}
+    line = f"{found.id}: {NOT_MEASURED} ({reason}); rule: {found.rule}"
+    record = {**collect._unmeasured(found), "reason": reason}
     claims._publish({"text/plain": line}, {"bbb": record})
     for ending in ("", "-low", "-high", "-verdict", "-n"):
         say(found.id + ending, NOT_MEASURED)

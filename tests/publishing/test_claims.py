@@ -117,6 +117,7 @@ def test_outputs_carry_rounded_texts_and_the_full_record(executed):
     assert [output["metadata"]["bbb"]["id"] for output in outputs] == [
         "sample-mean",
         "sample-largest",
+        "sample-later",
     ]
     assert outputs[1]["metadata"]["bbb"]["value"] == 0.9871234
     assert "0.9871234" not in json.dumps([o["data"] for o in outputs + glued])

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from bbb_core.cli import main
+from bbb_core.publishing.delivery import require_place
 
 HEAVY = ("torch", "transformers", "matplotlib", "sphinx", "papermill", "jupytext", "scipy")
 
@@ -75,6 +76,7 @@ def test_a_run_leaves_notebook_page_claims_and_manifest(book, tmp_path):
     assert [(claim["id"], claim["n"]) for claim in claims] == [
         ("sample-mean", 50),
         ("sample-largest", None),
+        ("sample-later", None),
     ]
     facts = json.loads((out / "manifest.json").read_text())
     assert facts["parameters"]["words"] == ["a", "b"]
@@ -118,10 +120,10 @@ def test_foreign_folders_and_files_are_left_alone(book, tmp_path):
     (folder / "manifest.json").write_text('{"made_by": "bbb chapter run", "chapter": "sample"}')
     assert "holds other files" in bad("chapter", "run", "sample", "--out", str(folder))
     assert (folder / "thesis.txt").read_text() == "years of work"
-    assert "is a file" in bad("chapter", "run", "sample", "--out", str(folder / "thesis.txt"))
+    assert "it is no folder" in bad("chapter", "run", "sample", "--out", str(folder / "thesis.txt"))
     below = folder / "thesis.txt" / "run"
-    assert "cannot be made" in bad("chapter", "run", "sample", "--out", str(below))
-    assert "cannot be made" in bad("chapter", "run", "sample", "--out", "/proc/nowhere/run")
+    assert "thesis.txt is no folder" in bad("chapter", "run", "sample", "--out", str(below))
+    assert "cannot be written" in bad("chapter", "run", "sample", "--out", "/proc/nowhere/run")
 
 
 def test_a_failing_chapter_shows_the_cell_and_exits_1(book, tmp_path):
@@ -139,29 +141,84 @@ def test_a_book_that_is_missing_is_said(monkeypatch, tmp_path):
     assert "set BBB_BOOK" in bad("chapter", "list")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_nothing(book, tmp_path, number):
+@pytest.fixture
+def slow(book, tmp_path):
+    """A chapter that waits for a minute, once it has named its processes in the file returned."""
     path, flag = book / "sample.md", tmp_path / "flag"
-    slow = f"__import__('pathlib').Path({str(flag)!r}).touch(); __import__('time').sleep(60)\n"
-    path.write_text(path.read_text().replace("heads = round", slow + "heads = round"))
-    place = tmp_path / "place"
-    place.mkdir()
+    wait = (
+        "import os, pathlib, time\n"
+        f"flag = pathlib.Path({str(flag)!r})\n"
+        "flag.with_name('part').write_text(f'{os.getpid()} {os.getppid()}')\n"
+        "flag.with_name('part').rename(flag)\n"
+        "time.sleep(60)\n"
+    )
+    path.write_text(path.read_text().replace("heads = round", wait + "heads = round"))
+    return flag
+
+
+def started(flag, *words):
+    """Start `bbb` as a job of its own; return it with the processes that its chapter names."""
     # a job in the background may inherit that it ignores the key; a user's shell does not
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    program = heard + "from bbb_core.cli import main; main()"
-    words = ("chapter", "run", "sample", "--out", str(place / "run"))
     process = subprocess.Popen(
-        [sys.executable, "-c", program, *words],
+        [sys.executable, "-c", heard + "from bbb_core.cli import main; main()", *words],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
         env={**os.environ, "PYTHONFAULTHANDLER": ""},
     )
-    deadline = time.monotonic() + 60
-    while not flag.exists() and time.monotonic() < deadline and process.poll() is None:
+    assert until(lambda: flag.exists() or process.poll() is not None)
+    assert flag.exists(), process.communicate()
+    return process, [int(number) for number in flag.read_text().split()]
+
+
+def until(true, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
         time.sleep(0.1)
+    return true()
+
+
+def ended(number):
+    try:
+        with open(f"/proc/{number}/stat") as stat:  # a process nobody waited for is one that ended
+            return stat.read().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(slow, tmp_path, number):
+    place = tmp_path / "place"
+    place.mkdir()
+    process, _ = started(slow, "chapter", "run", "sample", "--out", str(place / "run"))
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode not in (0, 2), said
+    assert process.returncode == 128 + number, said
     assert b"Traceback" not in said
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes in /proc")
+def test_what_a_killed_run_leaves_is_tidied_up_by_the_next(slow, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    words = ("chapter", "run", "sample", "--out", str(place / "run"))
+    process, (kernel, _) = started(slow, *words)
+    process.kill()
+    process.communicate()
+    assert until(lambda: ended(kernel), seconds=30)
+    assert [path.name[:5] for path in place.iterdir()] == [".bbb."]
+    require_place(place / "run")  # as the next run does
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes in /proc")
+def test_a_killed_sweep_takes_its_runs_along(slow, tmp_path):
+    words = ("sweep", "sample", "--over", "tosses=50", "--out", str(tmp_path / "sweep"))
+    process, (kernel, run) = started(slow, *words)
+    process.kill()
+    process.communicate()
+    assert until(lambda: ended(run) and ended(kernel), seconds=30)
+    left = {path.name for path in (tmp_path / "sweep").iterdir()}
+    assert left == {"sweep.json"}  # the run was told to leave, and tidied up

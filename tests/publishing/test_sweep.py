@@ -45,7 +45,7 @@ def test_a_sweep_runs_each_point_once_and_goes_on_where_it_stopped(book, tmp_pat
     assert "1 of 2 runs stand already" in second.output
     table = pd.read_csv(out / "claims.csv")
     assert set(table["tosses"]) == {50, 60}
-    assert table.groupby("run")["id"].nunique().tolist() == [2, 2]
+    assert table.groupby("run")["id"].nunique().tolist() == [3, 3]
     assert json.loads((out / "sweep.json").read_text())["failed"] == []
     (sample := book / "sample.md").write_text(sample.read_text() + "\nMore text.\n")
     assert "stand already" not in bbb(*words).output
@@ -61,7 +61,7 @@ def test_an_interrupted_sweep_goes_on(book, tmp_path, monkeypatch):
         return real(*arguments)
 
     monkeypatch.setattr(sweeps, "_run", interrupted)
-    assert bbb(*words, "--out", str(out)).exit_code == 1
+    assert bbb(*words, "--out", str(out)).exit_code == 130
     assert not json.loads((out / "sweep.json").read_text())["finished"]
     assert not (out / "claims.csv").exists()
     monkeypatch.setattr(sweeps, "_run", real)
@@ -109,4 +109,4 @@ def test_a_folder_of_other_things_is_left_alone(book, tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     made = bbb("sample", "--over", "tosses=5", "--out", str(tmp_path))
     assert made.exit_code == 2
-    assert "no folder of a sweep" in made.stderr
+    assert "holds other files" in made.stderr
