@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import io
 import logging
 import os
 import signal
@@ -152,8 +153,9 @@ def run(call: Callable[[], Any]) -> int:
         found = told(error)
         if found is None:
             return _bug(error)
-        found.message = plain(found.message, keep="\n\t")
-        found.show()
+        lines = io.StringIO()
+        found.show(lines)
+        click.echo(plain(lines.getvalue(), keep="\n\t"), err=True, nl=False)
         _forget(sys.stdout)
         return found.exit_code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
-import math
+import sys
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from bbb_core.errors import InputError
+from bbb_core.publishing import choices
 
 __all__ = ["TYPES", "Parameter", "check", "checked", "parse", "read_parameters"]
 
@@ -90,11 +91,15 @@ def check(parameter: Parameter, value: Any) -> Any:
                 name=parameter.name, type=inner.rstrip("]"), default=None, help=parameter.help
             )
             return [check(element, item) for item in value]
-    elif base == "float" and type(value) in (int, float) and math.isfinite(value):
+    elif base == "float" and type(value) in (int, float) and abs(value) <= sys.float_info.max:
         return float(value)
-    elif base in ("int", "str", "bool") and type(value).__name__ == base:
+    elif base == "int" and type(value) is int and -(2**63) <= value < 2**63:
         return value
-    raise InputError(f"parameter '{parameter.name}' must be {_said(base)}, not {value!r}.")
+    elif base in ("str", "bool") and type(value).__name__ == base:
+        return value
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    raise InputError(f"parameter '{parameter.name}' must be {_said(base)}, not {shown}.")
 
 
 def parse(parameter: Parameter, text: str) -> Any:
@@ -122,7 +127,7 @@ def parse(parameter: Parameter, text: str) -> Any:
     if text.lstrip().startswith("["):
         try:
             return check(parameter, json.loads(text))
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"parameter '{parameter.name}' is not JSON: {error}.") from error
     words = [word.strip() for word in text.split(",")] if text.strip() else []
     if "" in words:
@@ -133,18 +138,19 @@ def parse(parameter: Parameter, text: str) -> Any:
 def checked(
     parameters: tuple[Parameter, ...], overrides: Mapping[str, Any], *, chapter: str
 ) -> dict[str, Any]:
-    """Check names and types of `overrides`; return the chapter's whole set of values.
+    """Check names, types and values of `overrides`; return the chapter's whole set of values.
 
     Raises
     ------
     InputError
-        If a name is unknown (the message proposes the nearest) or a value has a wrong type.
+        If a name is unknown (the message proposes the nearest), or a value has a wrong type or is
+        none that the chapter knows (see `bbb_core.publishing.choices`).
     """
     known = {parameter.name: parameter for parameter in parameters}
     values = {name: parameter.default for name, parameter in known.items()}
     for name, value in overrides.items():
         values[name] = check(lookup(known, name, chapter=chapter), value)
-    return values
+    return choices.known(chapter, values) if overrides else values
 
 
 def lookup(known: Mapping[str, Parameter], name: str, *, chapter: str) -> Parameter:
@@ -168,7 +174,7 @@ def _number(text: str, kind: str) -> Any:
 
 def _said(base: str) -> str:
     return {
-        "int": "a whole number",
+        "int": "a whole number of less than 19 digits",
         "float": "a finite number",
         "str": "a text",
         "bool": "true or false",

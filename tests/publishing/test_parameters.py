@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bbb_core.cli.chapter import overrides
 from bbb_core.errors import InputError
 from bbb_core.publishing.chapters import chapter, chapters, find_book, preset
+from bbb_core.publishing.choices import CHOICES, known
 from bbb_core.publishing.parameters import Parameter, check, checked, parse, read_parameters
 
 
@@ -161,3 +163,68 @@ def test_every_real_chapter_and_preset_is_valid(monkeypatch):
         assert set(preset(place, name)) == set(chapters(place))
     for found in chapters(place).values():
         assert all(parameter.help for parameter in found.parameters)
+
+
+def test_every_parameter_of_text_is_checked_and_every_default_is_known(monkeypatch):
+    monkeypatch.delenv("BBB_REGISTER")
+    real = chapters(find_book())
+    assert set(CHOICES) <= set(real)
+    for name, found in real.items():
+        defaults = {p.name: p.default for p in found.parameters}
+        texts = {p.name for p in found.parameters if "str" in p.type or "seeds" in p.name}
+        assert texts == set(CHOICES.get(name, {})), name
+        assert known(name, defaults) == defaults
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "said"),
+    [
+        ("embedding_bias", "flipping=no", "'no'; choose one of female/male, woman/man"),
+        ("embedding_bias", "noun_pairs=woman/man", "'female/male'; choose one of woman/man"),
+        ("embedding_bias", "pairs=female", "'female'"),
+        ("embedding_bias", "templates=a photo", "must hold {} exactly once"),
+        ("embedding_bias", "encoders=minilmm", "no encoder 'minilmm'; choose minilm, e5, glove"),
+        ("embedding_bias", "encoders=", "the list is empty"),
+        ("embedding_bias", "encoders=glove,glove", "'glove' stands there twice"),
+        ("embedding_bias", "encoders=open_clip:", "no encoder 'open_clip:'"),
+        ("embedding_bias", "encoders=table:nowhere.npz", "no file 'nowhere.npz'"),
+        ("generalisation", "encoders=clip:mostly", "'mostly'; pass balanced, labour"),
+        ("generalisation", "encoders=clip:labour@wide", "width 'wide'"),
+        ("generalisation", "seeds=0,0", "0 stands there twice"),
+        ("alignment_auditing", "encoders=minilm", "'minilm'; choose one of clip, prototype"),
+        ("alignment_auditing", "biases=men:2", "probabilities between 0 and 1"),
+        ("alignment_auditing", "scorer=big-clip", "no scorer 'big-clip'"),
+        ("emoji_model", "template={} {x}", "braces besides"),
+        ("generation_mitigations", "pictured=nurse", "'nurse'; choose one of health worker"),
+        ("imbalanced_generations", "swept=cok", "'cok'; choose one of"),
+        ("intersections", "certified=nobody", "'nobody'; choose one of"),
+        ("published_generations", "source=publishd", "choose one of published, none"),
+        ("reward_for_imbalance", "generators=counts.csv", "no file 'counts.csv'"),
+    ],
+)
+def test_a_chapter_refuses_what_it_does_not_know(monkeypatch, name, word, said):
+    monkeypatch.delenv("BBB_REGISTER")
+    found = chapter(find_book(), name)
+    with pytest.raises(InputError) as caught:
+        checked(found.parameters, overrides(found, [word]), chapter=name)
+    key = word.partition("=")[0]
+    assert str(caught.value).startswith(
+        f"parameter '{'flipping' if 'noun_pairs' in word else key}': "
+    )
+    assert said in str(caught.value)
+
+
+def test_a_file_is_named_from_where_the_user_stands(monkeypatch, tmp_path):
+    monkeypatch.delenv("BBB_REGISTER")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.npz").touch()
+    found = chapter(find_book(), "embedding_bias")
+    values = checked(found.parameters, {"encoders": ["table:mine.npz"]}, chapter=found.name)
+    assert values["encoders"] == [f"table:{tmp_path / 'mine.npz'}"]
+
+
+@pytest.mark.parametrize(("kind", "text"), [("int", "9" * 30), ("list[float]", "[1" + "0" * 400)])
+def test_a_number_that_no_library_can_hold_is_refused(kind, text):
+    text += "]" if text.startswith("[") else ""
+    with pytest.raises(InputError, match="parameter 'x' must be"):
+        parse(one(kind), text)
