@@ -232,9 +232,7 @@ def _notes(
     varied = known["share_women"].nunique() > 1 and np.ptp(known["gap"]) > GAP_ROUNDING
     if plan.about_women and len(known) >= 4 and varied:
         gaps, shares = known["gap"].to_numpy(), known["share_women"].to_numpy()
-        found = correlation(
-            gaps, shares, confidence=confidence, rng=generator(seed, "labour", "interval")
-        )
+        found = correlation(gaps, shares, confidence=confidence)
         test = correlation_test(gaps, shares, rng=generator(seed, "labour", "test"))
         notes["labour"] = {
             "occupations": len(known), "pearson": found.value, "low": found.low,

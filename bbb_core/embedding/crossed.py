@@ -121,7 +121,6 @@ def measure_gaps(
     p, first, second = (embedded[[row[t] for t in texts]] for texts in (neutral, *named))
     told_apart(*named, first, second)
     gaps = bias_gap(p, first, second)
-    gaps = torch.where(gaps.abs() <= 4 * torch.finfo(torch.float32).eps, 0.0, gaps)  # rounding
     cells = gaps.reshape(len(templates), len(pairs), len(nouns)).permute(2, 0, 1)
     return GapTable(
         nouns=tuple(nouns),

@@ -29,7 +29,6 @@ from bbb_core.prompts import (
     fill,
     word_pair,
 )
-from bbb_core.rng import generator
 from bbb_core.stats import Estimate, correlation, holm
 
 __all__ = [
@@ -115,9 +114,7 @@ def survey(
     )
 
 
-def labour_correlation(
-    table: GapTable, *, n_resamples: int = 2000, confidence: float = 0.95, seed: int = 0
-) -> Estimate:
+def labour_correlation(table: GapTable, *, confidence: float = 0.95) -> Estimate:
     """Correlate mean gaps with the share of women, over occupations with a known share."""
     shares = labour_shares()
     known = [number for number, noun in enumerate(table.nouns) if noun in shares]
@@ -126,9 +123,7 @@ def labour_correlation(
     return correlation(
         table.mean[known],
         np.array([shares[table.nouns[number]] for number in known]),
-        n_resamples=n_resamples,
         confidence=confidence,
-        rng=generator(seed, "labour", *table.pairs, *table.templates),
     )
 
 

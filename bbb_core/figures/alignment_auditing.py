@@ -163,8 +163,8 @@ def text_image(models: ScoredModels, bias: str = "labour") -> dict[str, Any]:
     e = stats.correlation(
         np.mean([x / np.sqrt(np.mean(x**2)) for x in text], axis=0),
         np.mean([m.gaps("plain") for m in chosen], axis=0),
-        method="spearman", rng=rng.generator(0, "text-image"),
-    )  # fmt: skip
+        method="spearman",
+    )
     return {"value": e.value, "low": e.low, "high": e.high, "n": len(emoji.OCCUPATIONS)}
 
 

@@ -18,7 +18,12 @@ ANGLES, WEIGHTS = np.polynomial.legendre.leggauss(256)
 
 
 def bounded_mean_interval(
-    values: Any, *, least: float | int, most: float | int, confidence: float = 0.95
+    values: Any,
+    *,
+    least: float | int,
+    most: float | int,
+    counts: Any = None,
+    confidence: float = 0.95,
 ) -> Estimate:
     r"""Return the mean of values between two known bounds, with an interval for any law.
 
@@ -34,6 +39,8 @@ def bounded_mean_interval(
         One value per independent unit, at least one.
     least, most
         Bounds that no value can leave.
+    counts : array_like, shape [n], optional
+        How many units have each value, where values repeat; 0 is allowed.
 
     Returns
     -------
@@ -66,35 +73,40 @@ def bounded_mean_interval(
     outside = (x < least) | (x > most)
     if outside.any():
         raise InputError(f"values holds {x[outside][0]:g}, outside [{least:g}, {most:g}].")
+    weight = np.ones(len(x)) if counts is None else np.asarray(counts, dtype=np.float64)
+    checks.same_shape(values=x, counts=weight)
+    if (weight < 0).any() or weight.sum() < 1:
+        raise InputError("counts must not be negative, and count at least one unit.")
+    x, weight = x[weight > 0], weight[weight > 0]
     z, tail = (x - least) / (most - least), (1 - level) / 2
-    low, high = 1 - _upper(1 - z, tail), _upper(z, tail)
-    value, width = float(x.mean()), most - least
+    low, high = 1 - _upper(1 - z, weight, tail), _upper(z, weight, tail)
+    value, width = float(np.average(x, weights=weight)), most - least
     return Estimate(value, min(least + width * low, value), max(least + width * high, value), level)
 
 
-def _upper(z: np.ndarray, tail: float) -> float:
+def _upper(z: np.ndarray, weight: np.ndarray, tail: float) -> float:
     """Return the quantile of D for values in [0, 1], with 1 added."""
-    z = np.append(z, 1.0)
+    z, weight = np.append(z, 1.0), np.append(weight, 1.0)
     if z.min() == 1.0:
         return 1.0
-    return float(optimize.brentq(lambda t: _above(z - t) - tail, z.min(), 1.0, xtol=1e-8))
+    return float(optimize.brentq(lambda t: _above(z - t, weight) - tail, z.min(), 1.0, xtol=1e-8))
 
 
-def _above(gaps: np.ndarray) -> float:
-    r"""Return :math:`P(\sum_i g_i E_i > 0)` for independent exponential E_i.
+def _above(gaps: np.ndarray, weight: np.ndarray) -> float:
+    r"""Return :math:`P(\sum_i g_i G_i > 0)` for independent gamma variables of shapes `weight`.
 
-    The weights are such E over their sum, so this is P(D > t) for gaps from t. Imhof's integral
-    :math:`\frac12 + \frac1\pi \int_0^\infty \sin(\sum_i \arctan g_i u)\,
-    u^{-1} \prod_i (1 + g_i^2 u^2)^{-1/2}\, du`.
+    The weights of D are such variables over their sum, so this is P(D > t) for gaps from t.
+    Imhof's integral is :math:`\frac12 + \frac1\pi \int_0^\infty \sin(\sum_i a_i \arctan g_i u)\,
+    u^{-1} \prod_i (1 + g_i^2 u^2)^{-a_i/2}\, du`.
     """
     if gaps.max() <= 0:
         return 0.0
     if gaps.min() >= 0:
         return 1.0
-    scale = np.sqrt((gaps**2).sum())
+    scale = np.sqrt((weight * gaps**2).sum())
     angle = (ANGLES + 1) * np.pi / 4
     u = np.tan(angle)[:, None]
     g = gaps / scale * u  # [nodes, n + 1]
-    phase, size = np.arctan(g).sum(axis=1), -0.5 * np.log1p(g**2).sum(axis=1)
+    phase, size = np.arctan(g) @ weight, -0.5 * np.log1p(g**2) @ weight
     slope = (1 + u[:, 0] ** 2) / u[:, 0] * np.pi / 4
     return 0.5 + float((WEIGHTS * np.sin(phase) * np.exp(size) * slope).sum()) / np.pi

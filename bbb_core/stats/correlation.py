@@ -1,4 +1,4 @@
-"""Correlation with a bootstrap interval and a permutation test."""
+"""Correlation with a jackknife interval and a permutation test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import stats
 from bbb_core import checks
 from bbb_core.errors import InputError
 from bbb_core.stats.permutation import Alternative, PermutationTest, _draws, _region
-from bbb_core.stats.resampling import Estimate, bootstrap
+from bbb_core.stats.resampling import Estimate
 from bbb_core.stats.rounding import rounding_error, snapped
 
 __all__ = ["correlation", "correlation_test"]
@@ -47,37 +47,60 @@ def _pairs(x: Any, y: Any, method: str) -> tuple[np.ndarray, np.ndarray]:
     return sides[0], sides[1]
 
 
-def correlation(
-    x: Any,
-    y: Any,
-    *,
-    method: Kind = "pearson",
-    confidence: float = 0.95,
-    n_resamples: int = 9999,
-    rng: np.random.Generator,
-) -> Estimate:
-    """Return the correlation of pairs in [-1, 1] with a BCa interval over resampled pairs.
+def correlation(x: Any, y: Any, *, method: Kind = "pearson", confidence: float = 0.95) -> Estimate:
+    r"""Return the correlation of pairs in [-1, 1] with an interval.
 
-    A resample in which one side is constant counts as correlation zero. At least four pairs; with
-    fewer than about 20 the interval covers somewhat less than it says.
+    On Fisher's scale :math:`z = \operatorname{artanh} r` the interval is Student's, with the
+    jackknife's standard error :math:`s^2 = \frac{n-1}{n} \sum_i (z_{(i)} - \bar z)^2` over the
+    correlations :math:`r_{(i)}` without pair i, and n - 2 degrees of freedom. It needs neither
+    normal values nor equal spread.
+
+    Parameters
+    ----------
+    x, y : array_like, shape [n]
+        At least four pairs.
+    method : {"pearson", "spearman"}
 
     Raises
     ------
     InputError
         If one side is constant, too short, of another length or not finite.
 
+    Notes
+    -----
+    Simulated coverage at a nominal .95 with 6, 10, 20 and 60 pairs and correlations of 0, .5 and .9
+    (500 samples each). Ranks: .94 to .99 for normal, log-normal, bounded, rounded and heavy-tailed
+    (3 degrees of freedom) values, .91 to .99 where the spread of y grows with x. Pearson: .92 to
+    .98 for normal, bounded, rounded and heavy-tailed values, .88 to .98 for log-normal ones and
+    where the spread grows; Fisher's own error covers .67 to .86 there.
+
+    Rank correlations beyond :math:`1 - n^{-2}` are moved there on Fisher's scale, which has no
+    place for 1; where all ranks agree, Fisher's own error replaces the jackknife's, which is zero.
+
+    References
+    ----------
+    :cite:`bonett2000` (error of rank correlations), :cite:`efron1987` for the jackknife.
+
     Examples
     --------
-    >>> from bbb_core.rng import generator
-    >>> x = np.arange(12.0)
-    >>> correlation(x, x**3, method="spearman", rng=generator(0), n_resamples=200).value
-    1.0
+    >>> e = correlation(np.arange(12.0), np.arange(12.0) ** 3, method="spearman")
+    >>> e.value, e.high, 0.8 < e.low < 1
+    (1.0, 1.0, True)
     """
+    level = checks.confidence_level(confidence)
     a, b = _pairs(x, y, method)
-    measure = _pearson if method == "pearson" else _spearman
-    return bootstrap(
-        measure, a, b, n_resamples=n_resamples, confidence=confidence, rng=rng, method="bca"
-    )
+    n, ranks = len(a), method == "spearman"
+    measure = _spearman if ranks else _pearson
+    r = float(measure(a, b, axis=0))
+    edge = 1 - (n**-2 if ranks else 1e-12)
+    kept = (np.arange(n - 1) + (np.arange(n - 1) >= i) for i in range(n))
+    left_out = np.array([float(measure(a[rows], b[rows], axis=0)) for rows in kept])
+    z, without = np.arctanh(np.clip(r, -edge, edge)), np.arctanh(left_out.clip(-edge, edge))
+    error = np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())
+    if abs(r) > edge:
+        error = max(error, np.sqrt((1 + (r**2 / 2 if ranks else 0)) / (n - 3)))
+    half = float(stats.t.ppf((1 + level) / 2, n - 2)) * error
+    return Estimate(r, min(float(np.tanh(z - half)), r), max(float(np.tanh(z + half)), r), level)
 
 
 def correlation_test(
