@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 import sys
 from typing import Any
 
@@ -26,15 +27,25 @@ _COMMANDS = {
 class _Whole(click.types.IntParamType):
     """Whole numbers that every library can hold."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read one; refuse what does not fit into 64 bits."""
         number = super().convert(value, param, ctx)
         if not -(2**63) <= number < 2**63:
             self.fail("the number is too large; give one of less than 19 digits.", param, ctx)
-        return number
+        return int(number)
 
 
-_WHOLE = _Whole()
+class _Device(click.types.StringParamType):
+    """Devices that the library runs on."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read one; whether it is there is found when it is needed."""
+        if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?|mps|auto", str(value)):
+            self.fail(f"{value!r} is none; choose cpu, cuda, cuda:0, mps or auto.", param, ctx)
+        return str(value)
+
+
+_WHOLE, _DEVICE = _Whole(), _Device()
 
 
 class LazyGroup(click.Group):
@@ -77,9 +88,12 @@ class LazyGroup(click.Group):
 
 
 def _bound(command: click.Command) -> None:
+    """Let the options of a command and of those in it take only what something here can hold."""
     for option in command.params:
         if option.type is click.INT:
             option.type = _WHOLE
+        elif option.name == "device":
+            option.type = _DEVICE
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         _bound(inner)
 

@@ -181,6 +181,8 @@ def _streams() -> None:
     """Refuse to print nowhere; let no character that a terminal lacks end a command."""
     if sys.stdout is None:
         raise BadInput("standard output is closed; direct it to a file or to /dev/null.")
+    while sys.stderr is None and os.open(os.devnull, os.O_RDWR) < 2:
+        continue  # so that no file of ours gets the number that libraries complain to
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

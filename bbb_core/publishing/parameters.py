@@ -93,9 +93,7 @@ def check(parameter: Parameter, value: Any) -> Any:
             return [check(element, item) for item in value]
     elif base == "float" and type(value) in (int, float) and abs(value) <= sys.float_info.max:
         return float(value)
-    elif base == "int" and type(value) is int and -(2**63) <= value < 2**63:
-        return value
-    elif base in ("str", "bool") and type(value).__name__ == base:
+    elif type(value).__name__ == base and base != "float" and _fits(value):
         return value
     shown = repr(value)
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
@@ -160,6 +158,11 @@ def lookup(known: Mapping[str, Parameter], name: str, *, chapter: str) -> Parame
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(known) or 'none'}."
     raise InputError(f"chapter '{chapter}' has no parameter '{name}'; {hint}")
+
+
+def _fits(value: int | str) -> bool:
+    """Say whether a value is no number, or one that every library can hold."""
+    return isinstance(value, str) or -(2**63) <= value < 2**63
 
 
 def _number(text: str, kind: str) -> Any:

@@ -147,7 +147,8 @@ def _writing(out: str | Path) -> Iterator[None]:
 def _refusal(out: str | Path, error: OSError) -> InputError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "make room, or name a folder on another disk" if full else "name another folder"
-    reason = error.strerror or str(error)
+    gone = isinstance(error, FileNotFoundError) and error.filename is None
+    reason = "the working directory is gone" if gone else error.strerror or str(error)
     return InputError(f"--out {plain(os.fspath(out))} cannot be written ({reason}); {remedy}.")
 
 
