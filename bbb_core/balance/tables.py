@@ -1,141 +1,184 @@
-"""Tables of counts from files: strict parsers whose errors name the line (command line)."""
+"""Tables of counts from files: per prompt and group, or per true group and label read."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bbb_core.balance.confusion import Confusion
 from bbb_core.errors import InputError
+from bbb_core.io.tables import Table, TableFile, open_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_confusion", "read_counts"]
+__all__ = ["CountTable", "read_confusion", "read_counts"]
 
 LARGEST = 50_000_000
-"""Bytes; a table of counts or labels has no reason to be larger."""
+"""Bytes of a text file of counts."""
+
+MOST_COUNTS = 1_000_000
+"""Counts: prompts times groups."""
+
+_READING = re.compile(r"(gender|sex|race|ethnic|age|skin|label)(?!.*score)")
+"""How the names of columns begin that may hold readings."""
 
 
-def read_counts(path: str | Path) -> pd.DataFrame:
-    """Read counts per prompt (rows) and group (columns).
+@dataclass(frozen=True)
+class CountTable:
+    """Counts that were read, and what was left out.
 
-    Three forms are told apart by their first line. ``prompt,group`` is followed by one line per
-    image; ``prompt,GROUP,GROUP,...`` by one line of whole numbers per prompt; anything in a file
-    named ``.txt`` is read as Fair Diffusion's pairs of lines.
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        Prompts (index) by groups (columns), int64.
+    missing : mapping of str to int
+        Images without a prompt or a group, by column; they are not counted.
+    notes : list of str
+        Sentences about names that look alike.
+    """
+
+    counts: pd.DataFrame
+    missing: Mapping[str, int]
+    notes: list[str]
+
+
+def read_counts(
+    path: str | Path,
+    *,
+    name: str = "FILE",
+    separator: str | None = None,
+    notation: str = "1234.5",
+) -> CountTable:
+    r"""Read counts per prompt and group.
+
+    Three forms are told apart. A table with the columns ``prompt`` and ``group`` has one row per
+    image, and its other columns are left alone. A table with ``prompt`` and no ``group`` holds
+    counts, one column per group. A file named ``.txt`` holds Fair Diffusion's pairs of lines.
+
+    Parameters
+    ----------
+    path, name, separator, notation
+        See `bbb_core.io.tables.open_table`.
 
     Raises
     ------
     InputError
-        With the line's number, if the file cannot be read as one of these.
+        With the place, if the file cannot be read as one of these.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "images.csv"
+    >>> _ = file.write_text("prompt,group\njudge,NA\njudge,woman\njudge,\n")
+    >>> found = read_counts(file)
+    >>> found.counts.loc["judge"].to_dict(), found.missing
+    ({'NA': 1, 'woman': 1}, {'prompt': 0, 'group': 1})
     """
-    import pandas as pd
-
-    text = _text(path)
-    name = Path(path).name
     if Path(path).suffix == ".txt":
-        from bbb_core.data.published_parsers import parse_counts
-
-        table = parse_counts(text, name=name)
-        table.index.name = "prompt"
-        return table if table["except"].any() else table.drop(columns="except")
-    rows = _rows(text, name)
-    _, header = next(rows, (0, []))
-    if header[:1] != ["prompt"] or len(header) < 2:
-        raise InputError(
-            f"{name}, line 1: the header is {','.join(header)[:60]!r}; begin with 'prompt,group' "
-            "(a line per image) or 'prompt,GROUP,GROUP,...' (counts)."
-        )
-    if header == ["prompt", "group"]:
-        return _tally(rows, name)
-    if len(header) < 3 or len(set(header)) != len(header) or not all(header):
-        raise InputError(f"{name}, line 1: name at least two groups, each once, none empty.")
-    found: dict[str, list[int]] = {}
-    for line, row in rows:
-        _width(row, len(header), name, line)
-        if not row[0] or row[0] in found:
-            raise InputError(f"{name}, line {line}: prompt {row[0]!r} is empty or stands twice.")
-        found[row[0]] = [_count(value, name, line) for value in row[1:]]
-        if not any(found[row[0]]):
-            raise InputError(f"{name}, line {line}: all counts are zero; remove the prompt.")
-    if not found:
-        raise InputError(f"{name} holds no prompt; add a line of counts.")
-    index = pd.Index(list(found), name="prompt")
-    return pd.DataFrame(list(found.values()), index=index, columns=header[1:])
+        return _published(path, name)
+    file = open_table(path, name=name, needs=["prompt"], separator=separator, notation=notation)
+    file.need(["prompt"], advice=_advice(file.columns))
+    if "group" in file.columns:
+        return _tally(file.read(labels=["prompt", "group"]))
+    table, counts = _wide(file, "prompt")
+    empty = np.flatnonzero(counts.sum(axis=1) == 0)
+    if empty.size:
+        raise InputError(f"{table.place(int(empty[0]))}: all counts are zero; remove the prompt.")
+    return CountTable(_frame(table.keys("prompt"), list(table.counts), counts), {}, table.notes)
 
 
-def read_confusion(path: str | Path) -> Confusion:
+def read_confusion(
+    path: str | Path,
+    *,
+    name: str = "confusion",
+    separator: str | None = None,
+    notation: str = "1234.5",
+) -> Confusion:
     """Read ``true,LABEL,LABEL,...``: per true group, how many images were read as each label.
 
     Raises
     ------
     InputError
-        With the line's number, if a line is malformed or a group counts nothing.
+        With the place, if a row is malformed or a group counts nothing.
     """
-    name = Path(path).name
-    rows = _rows(_text(path), name)
-    _, header = next(rows, (0, []))
-    if header[:1] != ["true"] or len(header) < 3 or len(set(header)) != len(header):
-        raise InputError(f"{name}, line 1: the header must be 'true,LABEL,LABEL,...'.")
-    table: dict[str, dict[str, int]] = {}
-    for line, row in rows:
-        _width(row, len(header), name, line)
-        if not row[0] or row[0] in table:
-            raise InputError(f"{name}, line {line}: group {row[0]!r} is empty or stands twice.")
-        values = [_count(value, name, line) for value in row[1:]]
-        table[row[0]] = dict(zip(header[1:], values, strict=True))
-    if len(table) < 2:
-        raise InputError(f"{name} has {len(table)} groups; it needs at least two.")
-    return Confusion.from_counts(table)
+    file = open_table(path, name=name, needs=["true"], separator=separator, notation=notation)
+    file.need(["true"], advice="Begin with 'true,LABEL,LABEL,...'.")
+    table, counts = _wide(file, "true")
+    groups, labels = table.keys("true"), list(table.counts)
+    if len(groups) < 2:
+        raise InputError(f"{file.title} has {len(groups)} groups; it needs at least two.")
+    rows = (dict(zip(labels, row, strict=True)) for row in counts.tolist())
+    return Confusion.from_counts(dict(zip(groups, rows, strict=True)))
 
 
-def _text(path: str | Path) -> str:
-    file = Path(path)
-    try:
-        if file.stat().st_size > LARGEST:
-            raise InputError(f"{file.name} is larger than {LARGEST} bytes; count it up first.")
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{file.name} is no UTF-8 text; save it as such.") from None
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}); name a file.") from None
+def _advice(columns: Sequence[str]) -> str:
+    likely = [repr(c) for c in columns if _READING.match(c.casefold())]
+    reading = f"the reading (perhaps {' or '.join(likely)})" if likely else "the reading"
+    return (
+        f"Call the column of what was asked for 'prompt' and that of {reading} 'group'; or give "
+        "counts as 'prompt,GROUP,GROUP,...'."
+    )
 
 
-def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for row in reader:
-            if row:
-                yield reader.line_num, [value.strip() for value in row]
-    except csv.Error as error:
-        raise InputError(f"{name}, line {reader.line_num}: no valid CSV ({error}).") from None
+def _published(path: str | Path, name: str) -> CountTable:
+    from bbb_core.data.published_parsers import parse_counts
+    from bbb_core.io.files import read_text, shown
+
+    text = read_text(path, name=name, most=LARGEST)
+    table = parse_counts(text, name=f"{name} {shown(path)}")
+    table.index.name = "prompt"
+    return CountTable(table if table["except"].any() else table.drop(columns="except"), {}, [])
 
 
-def _width(row: list[str], width: int, name: str, line: int) -> None:
-    if len(row) != width:
-        raise InputError(f"{name}, line {line}: {len(row)} values; the header has {width}.")
+def _wide(file: TableFile, key: str) -> tuple[Table, np.ndarray]:
+    """Read a column of names, and all the others as counts [rows, columns]."""
+    others = [column for column in file.columns if column != key]
+    file.need(file.columns)
+    if len(others) < 2 or not all(others):
+        raise InputError(
+            f"{file.title} must have a column {key!r} and two or more columns of counts, each with "
+            "a name."
+        )
+    table = file.read(labels=[key], counts=others)
+    if not len(table):
+        raise InputError(f"{file.title} holds no {key}; add a row of counts.")
+    table.keys(key)
+    _few(len(table), len(others), file.title)
+    return table, np.stack(list(table.counts.values()), axis=1)
 
 
-def _count(value: str, name: str, line: int) -> int:
-    if not (value.isascii() and value.isdigit()) or len(value) > 12:
-        raise InputError(f"{name}, line {line}: {value[:40]!r} is no count; write whole numbers.")
-    return int(value)
-
-
-def _tally(rows: Iterator[tuple[int, list[str]]], name: str) -> pd.DataFrame:
+def _tally(table: Table) -> CountTable:
+    """Count images by prompt, in the order of the file, and group, in the order of names."""
     import pandas as pd
 
-    images: list[list[str]] = []
-    for line, row in rows:
-        _width(row, 2, name, line)
-        if not all(row):
-            raise InputError(f"{name}, line {line}: the prompt or the group is empty; fill it in.")
-        images.append(row)
-    if not images:
-        raise InputError(f"{name} holds no image; add a line per image.")
-    listed = pd.DataFrame(images, columns=["prompt", "group"])
-    table = pd.crosstab(listed["prompt"], listed["group"])
-    return table.loc[list(dict.fromkeys(listed["prompt"]))].rename_axis(columns=None)
+    prompt, group = table.labels["prompt"], table.labels["group"]
+    whole = (prompt.codes >= 0) & (group.codes >= 0)
+    if not whole.any():
+        raise InputError(f"{table.title} holds no image with a prompt and a group; add some.")
+    rows, prompts = pd.factorize(prompt[whole])
+    columns, groups = pd.factorize(group[whole])
+    _few(len(prompts), len(groups), table.title)
+    shape = (len(prompts), len(groups))
+    counts = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
+    frame = _frame(list(prompts), list(groups), counts)
+    return CountTable(frame[sorted(frame.columns)], table.missing, table.notes)
+
+
+def _few(prompts: int, groups: int, title: str) -> None:
+    if prompts * groups > MOST_COUNTS:
+        raise InputError(
+            f"{title} names {prompts} prompts and {groups} groups, which is more than "
+            f"{MOST_COUNTS} counts; merge rare labels or split the file."
+        )
+
+
+def _frame(index: list[str], columns: list[str], counts: np.ndarray) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(counts, index=pd.Index(index, name="prompt"), columns=columns)

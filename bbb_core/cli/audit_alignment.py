@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
+import numpy as np
 
+from bbb_core.cli.tables import as_read, empty_cells, finite, table_options
 from bbb_core.errors import InputError
+from bbb_core.io.cells import csv_text, plain, table_text
+from bbb_core.io.tables import read_table
 from bbb_core.results.folders import deliver, records, require_new
 
 __all__ = ["alignment"]
-
-_MOST = 2_000_000_000  # bytes of a table
 
 
 @click.command("alignment")
@@ -22,6 +24,7 @@ _MOST = 2_000_000_000  # bytes of a table
 @click.option("--truth", help="Column of the true alignment in [0, 1]; without it, gaps only.")
 @click.option("--group", "groups", multiple=True, help="Column of an attribute; repeatable.")
 @click.option("--within", help="Column of the prompt or occupation that scores are compared in.")
+@table_options
 @click.option("--order", type=int, default=2, show_default=True, help="Attributes per group.")
 @click.option("--level-sets", type=int, default=10, show_default=True)
 @click.option(
@@ -38,62 +41,82 @@ _MOST = 2_000_000_000  # bytes of a table
 @click.option("--out", metavar="DIR", help="Write tables, audit.json, report.txt, manifest.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the report.")
 def alignment(**options: Any) -> None:
-    """Audit the alignment scores in FILE (CSV or parquet, one row per image).
+    """Audit the alignment scores in FILE (CSV, also gzipped, or parquet; one row per image).
 
     With --truth: signed error of every group and intersection with simultaneous intervals,
     multiaccuracy and multicalibration error. Without it: gaps between groups in standard
     deviations, and the error that they prove if the truth is group-blind (theorem T6). With
-    --within, prompts are the independent units. Groups are labels that somebody assigned.
+    --within, prompts are the independent units. Groups are labels that somebody assigned; they are
+    text as written, and only an empty cell is missing.
     """
     out = require_new(options["out"])
     if not options["groups"]:
         raise InputError("--group is missing; name at least one column of groups.")
-    table = _read(Path(options["file"]))
-    names = [options["score"], *options["groups"]]
-    names += [options[key] for key in ("truth", "within") if options[key] is not None]
-    for name in names:
-        if name not in table.columns:
-            known = ", ".join(map(str, table.columns[:12]))
-            raise InputError(f"FILE has no column {name!r}; it has {known}.")
-    found = _gaps(table, options) if options["truth"] is None else _audit(table, options)
-    as_json, text = _as_json(found), _report(found)
+    table = _read(options)
+    made = _gaps(table, options) if options["truth"] is None else _audit(table, options)
+    found = {"images": len(table), "empty cells": table.empty, "notes": table.notes, **made}
+    as_json, text = _as_json(found), _report(found, table.lost)
     if out is not None:
-        tables = found["tables"].items()
-        texts = {f"{name}.csv": t.to_csv(index=False, lineterminator="\n") for name, t in tables}
+        texts = {f"{name}.csv": csv_text(t) for name, t in found["tables"].items()}
         texts |= {"audit.json": as_json + "\n", "report.txt": text + "\n"}
         inputs = {"file": options["file"]}
         deliver(out, texts, command="bbb audit alignment", settings=options, inputs=inputs)
     click.echo(as_json if options["as_json"] else text)
 
 
-def _read(path: Path) -> Any:
-    import pandas as pd
+@dataclass(frozen=True)
+class _Rows:
+    """The rows that have all that every row needs, and how many cells were empty."""
 
-    try:
-        if path.stat().st_size > _MOST:
-            raise InputError(f"FILE {path} is larger than {_MOST} bytes; split it.")
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no table"
-        raise InputError(f"FILE {path} cannot be read as a table: {reason}.") from None
+    score: np.ndarray
+    truth: np.ndarray | None
+    groups: dict[str, Any]
+    within: Any
+    empty: dict[str, int]
+    lost: str
+    notes: list[str]
+
+    def __len__(self) -> int:
+        return len(self.score)
 
 
-def _audit(table: Any, options: dict[str, Any]) -> dict[str, Any]:
-    from dataclasses import asdict
+def _read(options: dict[str, Any]) -> _Rows:
+    score, truth, within = (options[key] for key in ("score", "truth", "within"))
+    numbers = [name for name in (score, truth) if name is not None]
+    labels = [*options["groups"], *([] if within is None else [within])]
+    table = read_table(options["file"], labels=labels, numbers=numbers, **as_read(options))
+    if not len(table):
+        raise InputError(f"{table.title} holds no row; add a row per image.")
+    kept = np.ones(len(table), bool)
+    for name in numbers:
+        kept &= ~np.isnan(table.numbers[name])
+    if within is not None:
+        kept &= table.labels[within].codes >= 0
+    needed = {*numbers, within}
+    if not kept.any():
+        raise InputError(f"{table.title} has no row with all of {', '.join(map(repr, needed))}.")
+    left_out = {name: n for name, n in table.missing.items() if name in needed}
+    elsewhere = {name: n for name, n in table.missing.items() if name not in needed}
+    return _Rows(
+        table.numbers[score][kept],
+        None if truth is None else table.numbers[truth][kept],
+        {name: table.labels[name][kept] for name in options["groups"]},
+        None if within is None else table.labels[within][kept],
+        table.missing,
+        empty_cells(elsewhere, left_out),
+        table.notes,
+    )
 
+
+def _audit(table: _Rows, options: dict[str, Any]) -> dict[str, Any]:
     from bbb_core.alignment.auditing import audit
 
     found = audit(
-        _numbers(table, options["score"]), _numbers(table, options["truth"]),
-        {name: table[name] for name in options["groups"]}, level_sets=options["level_sets"],
+        table.score, table.truth, table.groups, level_sets=options["level_sets"],
         order=options["order"], scale=options["scale"], confidence=options["confidence"],
-        clusters=None if options["within"] is None else table[options["within"]],
-        minimum_support=options["minimum_support"], seed=options["seed"],
+        clusters=table.within, minimum_support=options["minimum_support"], seed=options["seed"],
     )  # fmt: skip
     return {
-        "images": found.n,
         "confidence": found.confidence,
         "multiaccuracy error": asdict(found.multiaccuracy_error),
         "multicalibration error": asdict(found.multicalibration_error),
@@ -103,17 +126,15 @@ def _audit(table: Any, options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _gaps(table: Any, options: dict[str, Any]) -> dict[str, Any]:
+def _gaps(table: _Rows, options: dict[str, Any]) -> dict[str, Any]:
     from bbb_core.alignment.gaps import group_gaps
 
     found = group_gaps(
-        _numbers(table, options["score"]), {name: table[name] for name in options["groups"]},
-        within=None if options["within"] is None else table[options["within"]],
-        order=options["order"], margin=options["margin"], confidence=options["confidence"],
+        table.score, table.groups, within=table.within, order=options["order"],
+        margin=options["margin"], confidence=options["confidence"],
         minimum_support=options["minimum_support"], seed=options["seed"],
     )  # fmt: skip
     return {
-        "images": len(table),
         "confidence": options["confidence"],
         "one unit (standard deviation)": found.scale,
         "label-free bound": {"value": found.bound, "low": found.bound_low},
@@ -121,43 +142,50 @@ def _gaps(table: Any, options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _numbers(table: Any, name: str) -> Any:
-    values = table[name]
-    if values.dtype.kind not in "fiu":
-        raise InputError(f"column {name!r} holds {values.dtype}; pass numbers.")
-    return values.to_numpy()
-
-
-def _report(found: dict[str, Any]) -> str:
+def _report(found: dict[str, Any], lost: str) -> str:
     level = f"{found['confidence']:.0%}"
-    head = [f"{found['images']} images; intervals at {level}, for all groups together"]
+    head = [f"{found['images']} images; intervals at {level}, for all groups together", lost]
+    head += map(plain, found["notes"])
     for key in ("multiaccuracy error", "multicalibration error", "proportional error"):
         if key in found:
-            e = found[key]
-            head.append(
-                f"{key} {e['value']:.4f} [{e['low']:.4f}, {e['high']:.4f}], "
-                f"uncorrected {e['plug_in']:.4f}, p = {e['p_value']:.3g}"
-            )
+            head.append(f"{key} {_error(found[key])}")
     if "worst group" in found:
         w = found["worst group"]
         side = "underrated" if w["error"] > 0 else "overrated"
-        head.append(f"worst group: {w['group']}, {side} by {abs(w['bias']):.4f} (n = {w['n']})")
+        group = plain(w["group"])
+        head.append(f"worst group: {group}, {side} by {abs(w['bias']):.4f} (n = {w['n']})")
     if "label-free bound" in found:
         b = found["label-free bound"]
         head.append(
             f"if the truth is group-blind, the multiaccuracy error is at least {b['low']:.4f} "
             f"standard deviations (estimate {b['value']:.4f})"
         )
-    name, table = next(iter(found["tables"].items()))
-    order = "error" if "error" in table else "gap"
-    shown = table.reindex(table[order].abs().sort_values(ascending=False).index)
-    keep = [c for c in ("group", "first", "second", "n", "strata", "bias", "gap", "error", "low",
-                        "high", "family_low", "family_high", "p_value", "adjusted")
+    parts = ["\n".join(head)]
+    for name, by in (("gaps", "gap"), ("groups", "error" if "worst group" in found else "n")):
+        if name in found["tables"]:
+            parts.append(_largest(name, found["tables"][name], by))
+    return "\n\n".join(parts)
+
+
+def _error(e: dict[str, Any]) -> str:
+    if e["reason"]:
+        return f"not measurable: {e['reason']}"
+    return (
+        f"{e['value']:.4f} [{e['low']:.4f}, {e['high']:.4f}], "
+        f"uncorrected {e['plug_in']:.4f}, p = {e['p_value']:.3g}"
+    )
+
+
+def _largest(name: str, table: Any, by: str, most: int = 40) -> str:
+    shown = table.reindex(table[by].abs().sort_values(ascending=False).index)
+    keep = [c for c in ("group", "first", "second", "n", "share", "mean", "strata", "bias", "gap",
+                        "error", "low", "high", "family_low", "family_high", "p_value", "adjusted")
             if c in shown]  # fmt: skip
-    text = shown[keep].head(40).to_string(index=False, float_format=lambda x: f"{x:+.4f}")
-    return "\n".join([*head, "", f"{name} (largest first)", text])
+    size = f" of {len(shown)}" if len(shown) > most else ""
+    text = table_text(shown[keep].head(most), index=False, float_format=lambda x: f"{x:+.4f}")
+    return f"{name} (largest first{size})\n{text}"
 
 
 def _as_json(found: dict[str, Any]) -> str:
     tables = {name: records(table) for name, table in found["tables"].items()}
-    return json.dumps({**found, "tables": tables}, indent=1, allow_nan=False)
+    return json.dumps(finite({**found, "tables": tables}), indent=1, allow_nan=False)

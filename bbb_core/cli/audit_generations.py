@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from bbb_core import checks
+from bbb_core.cli.tables import as_read, empty_cells, finite, table_options
 from bbb_core.errors import InputError
+from bbb_core.io.cells import csv_text, plain, table_text
 from bbb_core.results.folders import deliver, records, require_new
 
 __all__ = ["generations"]
@@ -25,6 +27,7 @@ __all__ = ["generations"]
     show_default=True,
     help="Column or label that means none of the groups; its target is 0.",
 )
+@table_options
 @click.option("--before", metavar="FILE", help="Counts of the same prompts before a change.")
 @click.option("--confusion", metavar="FILE", help="CSV 'true,LABEL,...': the reader's errors.")
 @click.option("--confidence", type=float, default=0.95, show_default=True)
@@ -33,20 +36,28 @@ __all__ = ["generations"]
 def generations(**options: Any) -> None:
     """Measure how far generated images are from balance, prompt by prompt.
 
-    FILE is a CSV: 'prompt,group' with a line per image, or 'prompt,GROUP,GROUP,...' with counts;
-    a .txt file is read as Fair Diffusion's pairs of lines. Intervals are exact and hold for all
-    prompts together; p-values are Holm's. Groups are readings by whoever labelled the images.
+    FILE is a CSV (also gzipped) or parquet: 'prompt,group' with a row per image, or
+    'prompt,GROUP,GROUP,...' with counts; a .txt file is read as Fair Diffusion's pairs of lines.
+    Names are text as written, and only an empty cell is missing. Intervals are exact and hold for
+    all prompts together; p-values are Holm's. Groups are readings by whoever labelled the images.
     """
     from bbb_core.balance.tables import read_counts
 
     out = require_new(options["out"])
-    counts = read_counts(options["file"])
-    before = None if options["before"] is None else read_counts(options["before"])
-    found = _audit(counts, before, options)
+    read = {
+        key: read_counts(options[key], name=name, **as_read(options))
+        for key, name in (("file", "FILE"), ("before", "--before"))
+        if options[key] is not None
+    }
+    found = _audit(
+        read["file"].counts, read["before"].counts if "before" in read else None, options
+    )
+    found["empty cells"] = {key: one.missing for key, one in read.items() if one.missing}
+    found["notes"] = [note for one in read.values() for note in one.notes]
     as_json, text = _as_json(found), _report(found)
     if out is not None:
         tables = found["tables"].items()
-        texts = {f"{name}.csv": table.to_csv(lineterminator="\n") for name, table in tables}
+        texts = {f"{name}.csv": csv_text(table, index=True) for name, table in tables}
         texts |= {"audit.json": as_json + "\n", "report.txt": text + "\n"}
         files = {key: options[key] for key in ("file", "before", "confusion")}
         deliver(out, texts, command="bbb audit generations", settings=options, inputs=files)
@@ -80,7 +91,7 @@ def _audit(counts: Any, before: Any, options: dict[str, Any]) -> dict[str, Any]:
             old, counts.to_numpy(), prompts=list(counts.index), target=target, confidence=level
         )
     if options["confusion"] is not None:
-        found["tables"]["corrected"] = _corrected(counts, options["confusion"], level)
+        found["tables"]["corrected"] = _corrected(counts, options, level)
     return found
 
 
@@ -98,13 +109,13 @@ def _means(counts: Any, target: list[float], level: float) -> dict[str, Any]:
     }
 
 
-def _corrected(counts: Any, path: str, level: float) -> Any:
+def _corrected(counts: Any, options: dict[str, Any], level: float) -> Any:
     import pandas as pd
 
     from bbb_core.balance.labels import correct_labels
     from bbb_core.balance.tables import read_confusion
 
-    confusion = read_confusion(path)
+    confusion = read_confusion(options["confusion"], name="--confusion", **as_read(options))
     rows = {}
     for prompt, row in counts.iterrows():
         each = 1 - (1 - level) / len(counts)  # all prompts together
@@ -148,7 +159,9 @@ def _target(text: str | None, groups: list[str], none: str) -> list[float]:
 def _report(found: dict[str, Any]) -> str:
     head = [
         f"{found['prompts']} prompts, {found['images']} images; target "
-        + ", ".join(f"{name} {share:.3g}" for name, share in found["target"].items()),
+        + ", ".join(f"{plain(name)} {share:.3g}" for name, share in found["target"].items()),
+        *(empty_cells({}, missing) for missing in found["empty cells"].values()),
+        *map(plain, found["notes"]),
         f"detectably imbalanced at {1 - found['confidence']:.3g} (Holm): {found['detected']}",
     ]
     if "mean" in found:
@@ -162,10 +175,10 @@ def _report(found: dict[str, Any]) -> str:
         ]
     parts = ["\n".join(head)]
     for name, table in found["tables"].items():
-        parts.append(f"{name}\n{table.to_string(float_format=lambda x: f'{x:.3f}')}")
+        parts.append(f"{name}\n{table_text(table, float_format=lambda x: f'{x:.3f}')}")
     return "\n\n".join(parts)
 
 
 def _as_json(found: dict[str, Any]) -> str:
     tables = {name: records(table.reset_index()) for name, table in found["tables"].items()}
-    return json.dumps({**found, "tables": tables}, indent=1, allow_nan=False)
+    return json.dumps(finite({**found, "tables": tables}), indent=1, allow_nan=False)

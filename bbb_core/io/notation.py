@@ -57,7 +57,9 @@ class Notation:
     @cached_property
     def _whole(self) -> str:
         group = self._marks.group
-        return rf"(?:[0-9]{{1,3}}(?:[{re.escape(group)}][0-9]{{3}})+|[0-9]+)" if group else "[0-9]+"
+        if not group:
+            return "[0-9]+"
+        return rf"(?:[1-9][0-9]{{0,2}}(?:[{re.escape(group)}][0-9]{{3}})+|[0-9]+)"
 
     @cached_property
     def _number(self) -> re.Pattern[str]:
@@ -106,10 +108,13 @@ class Notation:
     def _remedy(self, text: str, count: bool = False) -> str:
         if not text or text.casefold() in _UNMEASURED:
             return "fill it in" if count else "leave the cell empty if nothing was measured"
-        for name in NOTATIONS:
-            other = Notation(name)
-            if (other._count if count else other._number).fullmatch(text):
-                return f"if it is a number written like {name}, say the notation {name!r}"
+        others = [
+            name
+            for name, other in ((name, Notation(name)) for name in NOTATIONS)
+            if (other._count if count else other._number).fullmatch(text)
+        ]
+        if others:
+            return f"if numbers are written like {' or '.join(others)}, say that notation"
         return f"write {'whole numbers' if count else 'numbers like ' + self.name}"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 from bbb_core.errors import InputError
 from bbb_core.io.columns import Labels, Numbers, clean
 from bbb_core.io.files import open_bytes, shown
+from bbb_core.io.footer import Announced, announced
 from bbb_core.io.notation import Unreadable
 from bbb_core.io.sources import Column, TableFile
 
@@ -43,12 +44,12 @@ class ParquetFile(TableFile):
 
     def __init__(self, path: Path, *, name: str, notation: str) -> None:
         self.path, self.name = path, name
-        with self._open() as file:
+        with self._open() as (file, _):
             columns = file.schema_arrow.names
         super().__init__(path, name=name, columns=columns, notation=notation)
 
     @contextlib.contextmanager
-    def _open(self, **options: Any) -> Iterator[Any]:
+    def _open(self, **options: Any) -> Iterator[tuple[Any, BinaryIO]]:
         import pyarrow
         from pyarrow import parquet
 
@@ -56,13 +57,15 @@ class ParquetFile(TableFile):
         with open_bytes(self.path, name=self.name, most=MOST_BYTES) as handle:
             try:
                 with parquet.ParquetFile(handle, **options) as file:
-                    yield file
-            except (pyarrow.ArrowException, OSError, UnicodeError, MemoryError) as error:
+                    yield file, handle
+            except InputError:
+                raise
+            except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
                 reason = next(iter(str(error).splitlines()), "damaged")
                 raise InputError(f"{what} cannot be read as parquet ({reason}).") from None
 
     def _fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
-        with self._open() as file:
+        with self._open() as (file, handle):
             fields = {n: file.schema_arrow.field(self.columns.index(clean(n))) for n, _ in columns}
             for name, field in fields.items():
                 if _kind(field.type) == "other":
@@ -70,11 +73,11 @@ class ParquetFile(TableFile):
                         f"{self.title}, column {name!r} holds {field.type}; pass text, numbers or "
                         "true and false, one per row."
                     )
-            self._bound(file.metadata, [field.name for field in fields.values()])
+            self._bound(announced(handle, [field.name for field in fields.values()]), len(fields))
         # text is decoded as codes and a dictionary: a repeated value takes its memory once
         text = [field.name for field in fields.values() if _kind(field.type) == "text"]
         rows = 0
-        with self._open(read_dictionary=text) as file:
+        with self._open(read_dictionary=text) as (file, _):
             for batch in file.iter_batches(BATCH, columns=[f.name for f in fields.values()]):
                 for name, column in columns:
                     values = batch.column(batch.schema.get_field_index(fields[name].name))
@@ -88,14 +91,11 @@ class ParquetFile(TableFile):
                 rows += len(batch)
         return range(1, rows + 1)
 
-    def _bound(self, metadata: Any, names: Sequence[str]) -> None:
-        self._few(metadata.num_rows, len(names))
-        groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
-        chunks = (group.column(i) for group in groups for i in range(metadata.num_columns))
-        size = sum(c.total_uncompressed_size for c in chunks if c.path_in_schema in names)
-        if size > MOST_UNPACKED:
+    def _bound(self, said: Announced, columns: int) -> None:
+        self._few(said.rows, columns)
+        if said.unpacked > MOST_UNPACKED:
             raise InputError(
-                f"{self.title} unpacks to {size} bytes in {len(names)} columns, more than "
+                f"{self.title} unpacks to {said.unpacked} bytes in {columns} columns, more than "
                 f"{MOST_UNPACKED}; split it."
             )
 

@@ -144,8 +144,10 @@ class TableFile(ABC):
         }
         return Table(**made, places=places, title=self.title, unit=self.unit)
 
-    def need(self, names: Iterable[str]) -> None:
+    def need(self, names: Iterable[str], *, advice: str = "") -> None:
         """Refuse the file unless each of the columns stands in it exactly once.
+
+        `advice` is a sentence that follows the message about a missing column.
 
         Raises
         ------
@@ -165,6 +167,7 @@ class TableFile(ABC):
                     f"{self.title} has no column {name!r}"
                     + (f" (did you mean {hint!r}?)" if hint else "")
                     + f"; it has {known}{', ...' if len(self.columns) > 12 else ''}."
+                    + (f" {advice}" if advice else "")
                 )
 
     @abstractmethod

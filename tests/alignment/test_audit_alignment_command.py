@@ -75,8 +75,8 @@ def test_gaps_without_truth(capsys, monkeypatch, table):
     [
         (["--score", "score"], "--group is missing"),
         (["--score", "nope", "--group", "gender"], "no column 'nope'"),
-        (["--score", "gender", "--group", "tone"], "pass numbers"),
-        (["--score", "score", "--group", "gender", "--out", "."], "no empty folder"),
+        (["--score", "gender", "--group", "tone"], "'woman' is no number"),
+        (["--score", "score", "--group", "gender", "--out", "."], "it holds other files"),
     ],
 )
 def test_bad_input_is_one_line(capsys, monkeypatch, table, arguments, message):
@@ -84,3 +84,136 @@ def test_bad_input_is_one_line(capsys, monkeypatch, table, arguments, message):
     assert code == 2
     assert message in err
     assert len(err.strip().splitlines()) == 1
+
+
+def written(tmp_path, text, name="scores.csv"):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def rows(labels, header="prompt,score,group", cell="{p},{score:.3f},{label}"):
+    """Return a table of 240 rows over 8 prompts in which the k-th label scores k / 4 higher."""
+    rng = generator(4, "rows")
+    lines = [header]
+    for i in range(240):
+        k = i % len(labels)
+        score = rng.standard_normal() + k / 4
+        lines.append(cell.format(p=i // 30, score=score, label=labels[k]))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["White", "NA", "None", "nan"], ["null", "n/a", "NaN"], ["True", "False"], ["0", "1", "2"]],
+    ids="-".join,
+)
+def test_labels_are_text_as_written(capsys, monkeypatch, tmp_path, labels):
+    file = written(tmp_path, rows(labels))
+    code, text, err = run(
+        capsys, monkeypatch, file, "--score", "score", "--group", "group", "--json"
+    )
+    assert code == 0, err
+    found = json.loads(text)
+    counted = {row["group"]: row["n"] for row in found["tables"]["groups"]}
+    assert counted == {f"group={label}": 240 // len(labels) for label in labels}
+    assert found["empty cells"] == {"group": 0, "score": 0}
+
+
+def test_rows_lost_are_counted_by_column(capsys, monkeypatch, tmp_path):
+    lines = rows(["a", "b"]).splitlines()
+    for i in (3, 4, 5):
+        lines[i] = lines[i].rpartition(",")[0] + ","  # no group
+    lines[7] = "1,,a"
+    lines[9] = ",0.5,a"
+    lines[11] = ",,"  # no row at all
+    file = written(tmp_path, "\n".join(lines))
+    arguments = (file, "--score", "score", "--group", "group", "--within", "prompt")
+    _, text, _ = run(capsys, monkeypatch, *arguments)
+    assert "237 images" in text
+    assert "empty cells: 3 in 'group' (in no group of it), 1 in 'prompt' (rows left out)" in text
+    _, text, _ = run(capsys, monkeypatch, *arguments, "--json")
+    found = json.loads(text)
+    assert found["empty cells"] == {"group": 3, "prompt": 1, "score": 1}
+    assert sum(row["n"] for row in found["tables"]["groups"]) == 234
+
+
+@pytest.mark.parametrize("kind", ["category", "boolean", "Int64", "string", "object"])
+def test_columns_of_parquet_make_groups(capsys, monkeypatch, tmp_path, kind):
+    values = {"boolean": [True, None, False], "Int64": [1, None, 2]}.get(kind, ["a", None, "b"])
+    frame = pd.DataFrame({"s": np.arange(300.0) % 7, "g": pd.Series(values * 100, dtype=kind)})
+    frame.to_parquet(tmp_path / "t.parquet")
+    code, text, err = run(
+        capsys, monkeypatch, tmp_path / "t.parquet", "--score", "s", "--group", "g", "--json"
+    )
+    assert code == 0, err
+    found = json.loads(text)
+    assert [row["n"] for row in found["tables"]["groups"]] == [100, 100]
+    assert found["empty cells"]["g"] == 100
+
+
+def test_list_valued_columns_get_one_line(capsys, monkeypatch, tmp_path):
+    pd.DataFrame({"s": [1.0, 2.0], "g": [["a"], ["b"]]}).to_parquet(tmp_path / "t.parquet")
+    code, _, err = run(capsys, monkeypatch, tmp_path / "t.parquet", "--score", "s", "--group", "g")
+    assert code == 2
+    assert "column 'g' holds list<" in err
+
+
+@pytest.mark.parametrize("truth", [lambda i: 0, lambda i: 1, lambda i: int(i < 30)])
+@pytest.mark.parametrize("size", [24, 60, 400])
+def test_truth_without_events_reaches_the_writer_finite(capsys, monkeypatch, tmp_path, truth, size):
+    rng = generator(5, "constant")
+    lines = ["score,truth,gender"]
+    lines += [f"{rng.random():.3f},{truth(i)},{'mw'[i % 2]}" for i in range(size)]
+    file = written(tmp_path, "\n".join(lines))
+    options = ("--score", "score", "--truth", "truth", "--group", "gender")
+    code, text, err = run(capsys, monkeypatch, file, *options, "--json")
+    if size == 24:  # no group has thirty rows
+        assert code == 2
+        assert "minimum_support" in err
+        return
+    found = json.loads(text)  # strict: no NaN
+    for name in ("multiaccuracy error", "multicalibration error", "proportional error"):
+        e = found[name]
+        if e["reason"]:
+            assert e["value"] is e["low"] is e["high"] is e["p_value"] is None
+        else:
+            assert e["low"] <= e["value"] <= e["high"]
+    _, text, _ = run(capsys, monkeypatch, file, *options)
+    assert ("not measurable" in text) == any(
+        found[name]["reason"] for name in found if name.endswith("error")
+    )
+    assert "nan" not in text
+
+
+@pytest.mark.parametrize("value", ["1e308", "9" * 400, "-1e200", "inf", "nan", "NA", "0x10", "1_0"])
+def test_numbers_are_strict(capsys, monkeypatch, tmp_path, value):
+    file = written(tmp_path, f"score,group\n0.5,a\n{value},b\n")
+    code, _, err = run(capsys, monkeypatch, file, "--score", "score", "--group", "group", "--json")
+    assert code == 2
+    assert "line 3, column 'score': " in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_separator_and_notation_are_said(capsys, monkeypatch, tmp_path):
+    text = rows(["a", "b"], "prompt;score;group", "{p};{score:.3f};{label}").replace(".", ",")
+    file = written(tmp_path, text)
+    options = ("--score", "score", "--group", "group")
+    code, _, err = run(capsys, monkeypatch, file, *options)
+    assert (code, "like 1234,5 or 1.234,5 or 1 234,5, say that notation" in err) == (2, True)
+    code, text, _ = run(capsys, monkeypatch, file, *options, "--notation", "1234,5", "--json")
+    plain = written(tmp_path, rows(["a", "b"]), "plain.csv")
+    _, same, _ = run(capsys, monkeypatch, plain, *options, "--json")
+    assert json.loads(text)["tables"] == json.loads(same)["tables"]
+
+
+def test_formulas_and_escapes_are_neutral_everywhere(capsys, monkeypatch, tmp_path):
+    file = written(tmp_path, rows(["=1+1", "\x1b[2Jred"]))
+    out = tmp_path / "out"
+    code, text, _ = run(
+        capsys, monkeypatch, file, "--score", "score", "--group", "group", "--out", out
+    )
+    assert code == 0
+    for told in (text, (out / "groups.csv").read_text(), (out / "report.txt").read_text()):
+        assert "\x1b" not in told
+        assert "\\x1b[2Jred" in told

@@ -43,7 +43,7 @@ def test_counts(file):
 
 
 def test_labels_and_published_text(file):
-    table = read_counts(file(LABELS))
+    table = read_counts(file(LABELS)).counts
     assert table.loc["doctor"].to_dict() == {"man": 6, "woman": 2}
     assert run(file(LABELS)).exit_code == 0
     text = "baker\nman: 30, woman: 10, except: 0\ncook\nman: 20, woman: 20, except: 0\n"
@@ -91,19 +91,25 @@ def test_one_prompt_has_no_mean(file):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "line 1"),
-        ("a,b\n1,2\n", "line 1"),
-        ("prompt,man\nx,1\n", "at least two groups"),
-        ("prompt,man,man\nx,1,2\n", "each once"),
+        ("", "is empty"),
+        ("a,b\n1,2\n", "no column 'prompt'"),
+        ("prompt,man\nx,1\n", "two or more columns"),
+        ("prompt,man,man\nx,1,2\n", "two columns 'man'"),
         ("prompt,man,woman\n", "no prompt"),
         ("prompt,group\n", "no image"),
-        ("prompt,group\nx,\n", "line 2"),
+        ("prompt,group\nx,\n", "no image"),
         ("prompt,man,woman\nx,1\n", "line 2"),
         ("prompt,man,woman\nx,1,-2\n", "line 2"),
         ("prompt,man,woman\nx,1,2\n\nx,1,2\n", "line 4"),
         ("prompt,man,woman\nx,1,nan\n", "line 2"),
         ("prompt,man,woman\nx,0,0\n", "line 2"),
         ('prompt,man,woman\n"x,1,2\n', "no valid CSV"),
+        ("prompt,man,woman\nx,1,\n", "line 2, column 'woman'"),
+        ("prompt,man,woman\n,1,1\n", "line 2: prompt is empty"),
+        ('prompt,man,woman\nx,"1,200",3\n', "written like 1,234.5, say that notation"),
+        ("prompt;man;woman\nx;1.200;3\n", "written like 1.234,5, say that notation"),
+        ("prompt,man,woman\nx," + "9" * 5000 + ",3\n", "no whole number"),
+        ("image,gender,age\nx,man,3\n", "perhaps 'gender' or 'age'"),
         ("prompt,man,none\nx,1,2\n", "at least two"),
     ],
 )
