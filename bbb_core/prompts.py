@@ -130,6 +130,8 @@ class PromptFamily:
         for place, prompt in named.items():
             if not isinstance(prompt, str) or not prompt.strip():
                 raise InputError(f"{place} must be a non-empty prompt, not {prompt!r}.")
+            if not prompt.isascii() and any("\ud800" <= c <= "\udfff" for c in prompt):
+                raise InputError(f"{place} is no valid Unicode: {prompt!r}; write it anew.")
         for name in self.groups:
             if not isinstance(name, str) or not name.strip():
                 raise InputError(f"groups needs a non-empty name for each group, not {name!r}.")

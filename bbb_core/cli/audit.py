@@ -11,6 +11,7 @@ from bbb_core.cli.audit_alignment import alignment
 from bbb_core.cli.audit_generations import generations
 from bbb_core.cli.audit_model import model
 from bbb_core.errors import InputError
+from bbb_core.io.cells import csv_text, plain, table_text
 from bbb_core.results.folders import deliver, records, require_new
 
 __all__ = ["audit"]
@@ -84,16 +85,17 @@ def embeddings(**options: Any) -> None:
     encoder = load_encoder(options["encoder"], device=options["device"])
     found = audit_embeddings(encoder, plan, confidence=options["confidence"], seed=options["seed"])
     as_json = json.dumps(found.summary | {"table": records(found.table)}, indent=1, allow_nan=False)
-    text = _report(found)
+    text = plain(_report(found), keep="\n")
+    click.echo(as_json if options["as_json"] else text)
     if out is not None:
-        gaps = found.table.to_csv(index=False, lineterminator="\n")
+        texts = {"audit.json": as_json, "gaps.csv": csv_text(found.table), "report.txt": text}
         deliver(
             out,
-            {"audit.json": as_json + "\n", "gaps.csv": gaps, "report.txt": text + "\n"},
+            {name: content.rstrip("\n") + "\n" for name, content in texts.items()},
             command="bbb audit embeddings",
             settings=found.summary | {"contrasts": list(found.summary["contrasts"])},
+            inputs={"occupations": options["occupations_file"]},
         )
-    click.echo(as_json if options["as_json"] else text)
 
 
 def _self_check(spec: str, device: str) -> None:
@@ -221,4 +223,4 @@ def _rows(rows: Any, percent: str) -> str:
         shown["rank in baseline"] = rows["rank"].map("{:.2f}".format)
     if rows["share_women"].notna().any():
         shown["US women"] = [f"{s:.0%}" if s == s else "" for s in rows["share_women"]]
-    return shown.to_string(index=False)
+    return table_text(shown, index=False)

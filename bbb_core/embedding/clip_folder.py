@@ -208,6 +208,8 @@ def _check(said: dict[str, Any], allowed: frozenset[str], where: str) -> None:
             )
         if isinstance(value, dict) and key in _WITHIN:
             _check(value, _WITHIN[key], where)
+        elif key in _WITHIN and value is not None:
+            raise InputError(f"{where}: {key} is {value!r:.80}; it must be an object.")
         elif key != "hf_tokenizer_name" and not _plain(key, value):
             raise InputError(f"{where}: {key} is {value!r:.80}; that value is not taken.")
 
@@ -220,7 +222,7 @@ def _plain(key: str, value: Any) -> bool:
     if key in _CHOICES:
         return value in _CHOICES[key]
     if isinstance(value, bool) or value is None:
-        return key not in _WITHIN or value is None
+        return True
     if isinstance(value, (int, float)):
         return math.isfinite(value) and abs(value) <= _MOST.get(key, _MOST_ELSEWHERE)
     return isinstance(value, str) and bool(_WORD.fullmatch(value))

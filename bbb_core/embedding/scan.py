@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,12 @@ from torch import Tensor
 from bbb_core import checks
 from bbb_core import device as devices
 from bbb_core.errors import InputError
+from bbb_core.io.files import regular_file
 from bbb_core.progress import bar
 
 __all__ = ["Scan", "scan"]
+
+_LARGEST = 2**50  # bytes: a scan reads what fits no memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,17 +169,16 @@ def _open(
         starts = range(0, len(rows), step)
         return len(rows), (torch.as_tensor(rows[start : start + step]) for start in starts)
     path = Path(rows)
-    if path.suffix == ".safetensors":
-        return _safetensors(path, tensor, step, dim)
-    if path.suffix != ".npy":
+    readers = {".safetensors": partial(_safetensors, tensor=tensor), ".npy": _npy}
+    if path.suffix not in readers:
         raise InputError(f"rows: {path} must end in .npy or .safetensors.")
-    return _npy(path, step, dim)
+    return readers[path.suffix](regular_file(path, name="rows", most=_LARGEST), step=step, dim=dim)
 
 
-def _npy(path: Path, step: int, dim: int) -> tuple[int, Iterator[Tensor]]:
+def _npy(path: Path, *, step: int, dim: int) -> tuple[int, Iterator[Tensor]]:
     try:
         header = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # NumPy parses the header as Python and raises what that raises
         raise InputError(f"rows: {path} is no plain .npy file: {error}.") from None
     _check(header.shape, str(header.dtype), dim)
     n = len(header)
@@ -188,7 +191,7 @@ def _npy(path: Path, step: int, dim: int) -> tuple[int, Iterator[Tensor]]:
     return n, chunks()
 
 
-def _safetensors(path: Path, tensor: str, step: int, dim: int) -> tuple[int, Iterator[Tensor]]:
+def _safetensors(path: Path, *, tensor: str, step: int, dim: int) -> tuple[int, Iterator[Tensor]]:
     from safetensors import SafetensorError, safe_open
 
     try:

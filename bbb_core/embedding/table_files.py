@@ -19,6 +19,7 @@ import numpy as np
 
 from bbb_core.errors import InputError
 from bbb_core.io.files import open_bytes, read_text, regular_file
+from bbb_core.io.footer import announced
 
 __all__ = ["MAX_VALUES", "READERS", "read_named_npy"]
 
@@ -78,7 +79,7 @@ def _array(path: Path, stream: Any, size: int, name: str) -> np.ndarray:
     start = io.BytesIO(stream.read(_HEADER))
     try:
         shape, fortran, dtype = _HEADERS[np.lib.format.read_magic(start)](start)
-    except (KeyError, ValueError, TypeError, OverflowError) as error:
+    except Exception as error:  # NumPy parses the header as Python and raises what that raises
         raise InputError(f"table {path}: {name} is no NumPy array ({error}).") from None
     if dtype.hasobject:
         raise InputError(
@@ -138,10 +139,10 @@ def _read_parquet(path: Path) -> Read:
     parts: list[np.ndarray] = []
     try:
         with open_bytes(path, name="table", most=_MOST) as handle:
+            columns = _columns(path, parquet.ParquetFile(handle).schema_arrow)
+            _announced(path, handle, columns)
             # text comes as codes and a dictionary: a repeated one takes its memory once
             file = parquet.ParquetFile(handle, read_dictionary=["text"])
-            columns = _columns(path, file.schema_arrow)
-            _announced(path, file.metadata, columns)
             room = MAX_TEXT
             for batch in file.iter_batches(_BATCH, columns=["text", *columns]):
                 start = len(texts)
@@ -193,16 +194,12 @@ def _columns(path: Path, schema: Any) -> list[str]:
     )
 
 
-def _announced(path: Path, metadata: Any, columns: list[str]) -> None:
-    chunks = [
-        chunk
-        for group in range(metadata.num_row_groups)
-        for chunk in map(metadata.row_group(group).column, range(metadata.num_columns))
-    ]
-    values = [c for c in chunks if c.path_in_schema.split(".")[0] in columns]
-    _check_size(path, (metadata.num_rows,), numbers=sum(c.num_values for c in values))
-    text = [c for c in chunks if c.path_in_schema == "text"]
-    _check_size(path, (metadata.num_rows,), characters=sum(c.total_uncompressed_size for c in text))
+def _announced(path: Path, handle: BinaryIO, columns: list[str]) -> None:
+    try:
+        text, numbers = announced(handle, ["text"]), announced(handle, columns)
+    except ValueError as error:
+        raise InputError(f"table {path} is no parquet table: {error}.") from None
+    _check_size(path, (text.rows,), numbers=numbers.values, characters=text.unpacked)
 
 
 def _texts(path: Path, column: Any, start: int, room: int) -> list[str]:

@@ -49,7 +49,7 @@ def test_report_of_a_word_encoder(tmp_path):
     assert "nurse" in (out / "gaps.csv").read_text()
     again = run("--encoder", "glove", "--out", out)
     assert again.exit_code == 2
-    assert "no empty folder" in again.stderr
+    assert "holds other files" in again.stderr
 
 
 def test_a_table_needs_just_the_prompts_that_are_listed(table):
@@ -251,6 +251,18 @@ def test_gaps_without_variation_get_words_and_no_p_value(tmp_path):
     text = run("--encoder", f"table:{tmp_path / 'c.safetensors'}", *ask).stdout
     assert "4 of 4 occupations have one gap" in text
     assert "nan" not in text.lower()
+
+
+def test_no_cell_is_a_formula_and_no_line_a_command(tmp_path):
+    out = tmp_path / "out"
+    result = run(*G, "--occupations", "=1+nurse,@judge,engineer", "--template", "{}", "--out", out)
+    assert result.exit_code == 0, result.stderr
+    lines = (out / "gaps.csv").read_text().splitlines()
+    assert lines[1].split(",")[0] == "'=1+nurse"
+    assert lines[2].split(",")[0] == "'@judge"
+    assert "'=1+nurse" in result.stdout
+    said = json.loads((out / "audit.json").read_text())
+    assert said["table"][0]["occupation"] == "=1+nurse"  # data stay what they are
 
 
 def test_words_that_an_encoder_reads_alike_are_refused():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -74,12 +76,20 @@ def test_hostile_and_wrong_files(tmp_path):
     rows, prompts = data(n=5)
     np.save(tmp_path / "p.npy", np.array([{}], dtype=object), allow_pickle=True)
     (tmp_path / "g.npy").write_bytes(b"garbage")
+    (tmp_path / "device.npy").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    np.save(tmp_path / "short.npy", rows)
+    with open(tmp_path / "short.npy", "r+b") as stream:
+        stream.truncate(150)
     (tmp_path / "g.safetensors").write_bytes(b"garbage" * 9)
     save_file({"other": torch.ones(2, 2)}, tmp_path / "o.safetensors")
     for source, message in [
         (tmp_path / "p.npy", "plain"),
         (tmp_path / "g.npy", "plain"),
-        (tmp_path / "none.npy", "plain"),
+        (tmp_path / "none.npy", "No such file"),
+        (tmp_path / "device.npy", "device"),
+        (tmp_path / "pipe.safetensors", "pipe"),
+        (tmp_path / "short.npy", "plain"),
         (tmp_path / "g.safetensors", "no safetensors"),
         (tmp_path / "o.safetensors", "no tensor"),
         (tmp_path / "x.csv", "must end"),

@@ -117,6 +117,7 @@ def test_empty_intersections_are_refused(bad):
         ("p", {"a": "x", "b": "p"}, "same prompt"),
         ("p", {"a": "x", "b": " "}, "non-empty"),
         ("p", {"": "x", "b": "y"}, "name"),
+        ("p", {"a": "x\udcff", "b": "y"}, "Unicode"),
     ],
 )
 def test_bad_families_are_refused(neutral, groups, message):
