@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy import optimize
+from scipy.special import betainccinv as _beta
 
 from bbb_core import checks
 from bbb_core.errors import InputError
@@ -86,9 +87,10 @@ def bounded_mean_interval(
 
 def _upper(z: np.ndarray, weight: np.ndarray, tail: float) -> float:
     """Return the quantile of D for values in [0, 1], with 1 added."""
+    if np.isin(z, (0.0, 1.0)).all():  # shares: D has a beta law
+        hits = float(weight[z == 1].sum())
+        return 1.0 if hits == weight.sum() else float(_beta(hits + 1, weight.sum() - hits, tail))
     z, weight = np.append(z, 1.0), np.append(weight, 1.0)
-    if z.min() == 1.0:
-        return 1.0
     return float(optimize.brentq(lambda t: _above(z - t, weight) - tail, z.min(), 1.0, xtol=1e-8))
 
 

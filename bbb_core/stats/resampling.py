@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from bbb_core import checks
 from bbb_core.errors import InputError
@@ -53,10 +53,15 @@ def _takes_axis(statistic: Callable) -> bool:
 
 
 def _interval(
-    values: np.ndarray, value: Any, level: float, jackknife: np.ndarray | None
+    values: np.ndarray, value: Any, level: float, units: int, jackknife: np.ndarray | None
 ) -> tuple[Any, Any]:
-    """Percentile ends of the resampled `values` [b, ...], or BCa ends if a jackknife is given."""
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    """Percentile ends of the resampled `values` [b, ...], or BCa ends if a jackknife is given.
+
+    Resamples of m units vary by (m - 1) / m of what samples do, and their quantiles are normal
+    where Student's are due; the tails are moved out by as much.
+    """
+    reach = stats.t.ppf((1 + level) / 2, units - 1) * np.sqrt(units / (units - 1))
+    tails = special.ndtr(np.array([-reach, reach]))
     if jackknife is None:
         low, high = np.quantile(values, tails, axis=0)
         return low, high
@@ -101,16 +106,26 @@ def bootstrap(
         observations that share a cluster are not independent.
     method
         ``percentile``, or ``bca`` (bias-corrected and accelerated; the jackknife leaves out one
-        observation or cluster at a time). Both cover approximately; few units cover too little.
+        observation or cluster at a time).
 
     Raises
     ------
     InputError
         If there are fewer than two observations (or clusters), or unequally many per array.
 
+    Notes
+    -----
+    The tails are those of the *expanded* percentile interval, moved out for few units. Simulated
+    coverage at a nominal .95 with 6, 10, 20 and 60 units (400 samples each): medians .93 to .97
+    and slopes .92 to .99 with normal, exponential and log-normal noise; means of normal units .92
+    to .95, exponential .87, .89, .92, .94, log-normal .82, .87, .87, .90. For means take
+    `mean_interval`, for correlations `correlation`, which cover more. Below six units no
+    resampling does: the resamples of a statistic hardly leave the range of the units.
+
     References
     ----------
-    Efron (1987), ``efron1987``; Field and Welsh (2007) for clusters, ``field2007``.
+    Efron (1987), ``efron1987``; :cite:`hesterberg2015` for the expansion; Field and Welsh (2007)
+    for clusters, ``field2007``.
 
     Examples
     --------
@@ -130,11 +145,11 @@ def bootstrap(
         raise InputError("arrays need two or more observations each, equally many in all of them.")
     value = _call(statistic, [a[None] for a in data])[0]
     if clusters is None:
-        blocks = _plain_resamples(statistic, data, b_total, rng)
+        units, blocks = n, _plain_resamples(statistic, data, b_total, rng)
         left_out: Any = (np.delete(np.arange(n), i) for i in range(n))
     else:
         members = _members(clusters, n)
-        blocks = _cluster_resamples(statistic, data, members, b_total, rng)
+        units, blocks = len(members), _cluster_resamples(statistic, data, members, b_total, rng)
         everyone = np.arange(n)
         left_out = (np.setdiff1d(everyone, m, assume_unique=True) for m in members)
     values = np.concatenate(list(blocks))
@@ -143,7 +158,7 @@ def bootstrap(
         jackknife = np.array(
             [_call(statistic, [a[None, rows] for a in data])[0] for rows in left_out]
         )
-    low, high = _interval(values, value, level, jackknife)
+    low, high = _interval(values, value, level, units, jackknife)
     return Estimate(_plain(value), _plain(low), _plain(high), level, b_total)
 
 
@@ -200,8 +215,8 @@ def crossed_bootstrap(
     """Return a statistic of a table with an interval over *both* its rows and its columns.
 
     Rows (say templates) and columns (say word pairs) are resampled independently of one another
-    and the table is read where they cross: the pigeonhole bootstrap, which errs on the wide side.
-    One-way intervals that ignore either factor are too narrow.
+    and the table is read where they cross: the pigeonhole bootstrap, which errs on the wide side
+    with many rows and columns. One-way intervals that ignore either factor are too narrow.
 
     Parameters
     ----------
@@ -209,6 +224,12 @@ def crossed_bootstrap(
         ``statistic(table) -> float or array`` for a table ``[rows, columns, ...]``.
     values
         ``[rows, columns, ...]``, at least 2 by 2.
+
+    Notes
+    -----
+    The tails are moved out as in `bootstrap`, for the fewer of rows and columns. Where three rows
+    make all the difference no interval of resampled rows covers more than .75, the chance that the
+    truth lies between the least and the largest of them; for means take `crossed_mean_interval`.
 
     References
     ----------
@@ -236,5 +257,5 @@ def crossed_bootstrap(
     )
     if not np.isfinite(resampled).all():
         raise InputError("statistic is not finite on a resample; make it defined on every one.")
-    low, high = _interval(resampled, value, level, None)
+    low, high = _interval(resampled, value, level, min(table.shape[:2]), None)
     return Estimate(_plain(value), _plain(low), _plain(high), level, b_total)

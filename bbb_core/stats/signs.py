@@ -17,6 +17,7 @@ from scipy import stats
 from bbb_core import checks
 from bbb_core.errors import InputError
 from bbb_core.stats.heterogeneity import heterogeneity
+from bbb_core.stats.means import mean_interval
 
 __all__ = [
     "Signature",
@@ -71,12 +72,6 @@ class Signature:
         return "not triggered" if self.high <= self.threshold else "undecided"
 
 
-def _student(x: np.ndarray, level: float) -> tuple[float, float, float]:
-    """Return mean and half width of Student's interval, and the standard error."""
-    error = float(x.std(ddof=1) / np.sqrt(len(x)))
-    return float(x.mean()), float(stats.t.ppf((1 + level) / 2, len(x) - 1)) * error, error
-
-
 def high_total_variation(
     imbalance: Any,
     *,
@@ -87,8 +82,8 @@ def high_total_variation(
     r"""Judge whether the total variation between prompts' shares and their target is high.
 
     The quantity is the mean over prompts of TV(shares, target) (definition D2). A plug-in TV is
-    too large on average, by at most the sampling floor, so the lower end is Student's for
-    TV - floor and the upper end Student's for TV: neither end is owed to small samples.
+    too large on average, by at most the sampling floor, so the lower end is that of
+    `mean_interval` for TV - floor and the upper end that for TV: neither is owed to small samples.
 
     Parameters
     ----------
@@ -103,6 +98,12 @@ def high_total_variation(
     -------
     Signature
         Its value is the mean of TV - floor, cut at 0.
+
+    Notes
+    -----
+    Simulated with TVs of law beta(.5, 3) and no floor: at a nominal .025 the upper end is too low
+    in .09, .06, .05 and .02 of samples of 3, 6, 10 and 20 prompts, the lower end too high in under
+    .01.
 
     Raises
     ------
@@ -122,12 +123,12 @@ def high_total_variation(
         dtype=np.float64,
     )
     bias = np.broadcast_to(np.asarray(checks.probability("floor", floor), np.float64), tv.shape)
-    below, half_below, _ = _student(tv - bias, level)
-    above, half_above, _ = _student(tv, level)
+    below = mean_interval(tv - bias, confidence=level)
+    above = mean_interval(tv, confidence=level)
     return Signature(
         name="high total variation", quantity="mean TV from the target over prompts, less floor",
-        value=min(max(below, 0.0), 1.0), low=min(max(below - half_below, 0.0), 1.0),
-        high=min(above + half_above, 1.0), threshold=checks.number("threshold", threshold, low=0),
+        value=min(max(below.value, 0.0), 1.0), low=min(max(below.low, 0.0), 1.0),
+        high=min(above.high, 1.0), threshold=checks.number("threshold", threshold, low=0),
         n=len(tv), confidence=level,
     )  # fmt: skip
 
@@ -167,6 +168,12 @@ def idle_mitigation(
     ------
     InputError
         If there are fewer than three pairs or shapes differ.
+
+    Notes
+    -----
+    Exact for normal pairs. Simulated at a nominal .95 with 3, 5, 10 and 30 exponential errors: the
+    interval misses in .02, .05, .09 and .08 of samples, and the signature is triggered at its
+    threshold in at most .01.
 
     References
     ----------
