@@ -122,12 +122,11 @@ class _Reach:
                 value = getattr(node, "value", None)
                 if isinstance(value, ast.Dict):
                     for key, item in zip(value.keys, value.values, strict=True):
-                        if (
-                            isinstance(key, ast.Constant) and key.value == path[0]
-                            and isinstance(item, ast.Constant)
-                            and self.module(f"{module.name}.{item.value}") is not None
-                        ):  # fmt: skip
-                            yield from self._follow(f"{module.name}.{item.value}", "", path)
+                        if not isinstance(key, ast.Constant) or key.value != path[0]:
+                            continue
+                        home = f"{module.name}.{getattr(item, 'value', '')!s}"
+                        if self.module(home) is not None:
+                            yield from self._follow(home, "", path)
                             return
         raise InputError(
             f"{module.name} has no {path[0]!r} that can be found in its source; import it from the "

@@ -33,7 +33,7 @@ def form(node: Any) -> Any:
         return [form(item) for item in kept]
     if not isinstance(node, ast.AST):
         return repr(node)
-    made = [type(node).__name__]
+    made: list[Any] = [type(node).__name__]
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(node, _DEFINITIONS) and _is_text(value[0]):
             value = value[1:]
@@ -100,7 +100,9 @@ def _targets(node: ast.AST) -> Iterator[str]:
     """Yield the names that a statement binds at the top level; none if it changes an object."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
         yield node.id
-    if not isinstance(node, _OWN_NAMES):
+    elif isinstance(node, _DEFINITIONS):
+        yield node.name
+    elif not isinstance(node, _OWN_NAMES):
         for child in ast.iter_child_nodes(node):
             yield from _targets(child)
 
@@ -125,20 +127,45 @@ def data_files(module: Module, nodes: list[ast.stmt]) -> Iterator[list[str]]:
                         yield [named, sha256(file)]
 
 
-def chains(node: ast.AST) -> Iterator[tuple[str, ...]]:
-    """Yield every name that is read, with the attributes that follow it: ``a.b.c`` as (a, b, c)."""
+def chains(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[tuple[str, ...]]:
+    """Yield every global name that is read, with its attributes: ``a.b.c`` as (a, b, c).
+
+    Names in `local` are left out, and so are parameters and variables inside their functions.
+    """
     if isinstance(node, ast.Attribute):
         path, inner = [node.attr], node.value
         while isinstance(inner, ast.Attribute):
             path.append(inner.attr)
             inner = inner.value
         if isinstance(inner, ast.Name):
-            yield (inner.id, *reversed(path))
+            if inner.id not in local:
+                yield (inner.id, *reversed(path))
             return
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in local:
         yield (node.id,)
+    own, inside = _scope(node)
     for child in ast.iter_child_nodes(node):
-        yield from chains(child)
+        yield from chains(child, local | own if child in inside else local)
+
+
+def _scope(node: ast.AST) -> tuple[frozenset[str], list[ast.AST]]:
+    """Return the names that a node keeps to itself, and its children that see them."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else [*node.body]
+        names = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+        shared: set[str] = set()
+        for item in body:
+            names |= set(_targets(item))
+            for part in ast.walk(item):
+                shared |= set(part.names) if isinstance(part, (ast.Global, ast.Nonlocal)) else set()
+        return frozenset(names - shared), body
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        names = {name for part in node.generators for name in _targets(part.target)}
+        first = {
+            part.id for part in ast.walk(node.generators[0].iter) if isinstance(part, ast.Name)
+        }
+        return frozenset(names - first), [*ast.iter_child_nodes(node)]
+    return frozenset(), []
 
 
 def is_ours(module: str) -> bool:

@@ -168,6 +168,36 @@ def test_a_name_that_cannot_be_found_is_refused(hashed):
         hashed(main="def f():\n    from probe_book import area\n\n    return area\n")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def f(tools):\n    return tools.nowhere()\n",
+        "def f():\n    tools = 1\n    return tools.nowhere\n",
+        "def f():\n    return [tools.nowhere for tools in (1, 2)]\n",
+        "def f():\n    return (lambda tools: tools.nowhere)(1)\n",
+        "def f():\n    def tools():\n        pass\n    return tools.nowhere\n",
+    ],
+)
+def test_a_variable_is_not_taken_for_a_module_of_its_name(hashed, body):
+    assert hashed(main="from probe_book import tools\n\n" + body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def f(x=power(2)):\n    return x\n",
+        "def f(x: power):\n    return x\n",
+        "def f():\n    return [power for power in power(3)]\n",
+        "def f():\n    def g(power):\n        return power\n    return g(power)\n",
+        "class A:\n    power = 1\n    def g(_):\n        return power\n\ndef f():\n    return A\n",
+        "def f():\n    global power\n    power = power\n",
+    ],
+)
+def test_a_global_is_seen_beside_a_variable_of_its_name(hashed, body):
+    main = "from probe_book.deep import power\n\n" + body
+    assert hashed(main=main) != hashed(main=main, **changed("deep", "x**2", "x**3"))
+
+
 def uses_a_lazy_room():
     from bbb_core.alignment import audit
 
