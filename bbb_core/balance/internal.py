@@ -145,7 +145,7 @@ def internal_imbalance(
     }
     confusion = Confusion.from_counts({g: counts[g] for g in names})
     try:
-        weights = correct_labels(counts[""], confusion, confidence=1 - third)
+        weights = correct_labels(counts[""], confusion, method="exact", confidence=1 - third)
     except InputError as error:  # told apart by nothing, or no mixture: no weights, no bound
         return InternalBalance(
             distance_low=low, weights=None, low=0.0, reason=str(error), confidence=level

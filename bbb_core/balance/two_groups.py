@@ -127,7 +127,8 @@ def corrected_shares(
     r"""Return an interval of the share of group a with guaranteed coverage.
 
     Half of the error rate is spent on q, a quarter each on t and f (exact binomial intervals);
-    then `compatible_shares`. With ``drift=0`` it equals `correct_labels` with method ``exact``.
+    then `compatible_shares`. With ``drift=0`` it equals `correct_labels` with method ``exact``,
+    whose ``combined`` limits are about half as wide and were simulated.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ def _corrected(drawn: Mapping[str, Any], size: int, steps: int) -> CorrectedShar
 def correction(drawn: Mapping[str, Any], *, size: int, steps: int) -> dict[str, float]:
     """Return the corrected share of women minus the share that the nearest drawing reads.
 
-    Over all neutral prompts; the corrected share has its exact interval, the other is fixed. Where
+    Over all neutral prompts; the corrected share has its interval, the other is fixed. Where
     no share follows from the readings at all, the interval is everything.
     """
     counts = counts_of(np.asarray(drawn["neutral_group_codes"]).ravel())

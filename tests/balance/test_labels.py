@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from bbb_core.balance.confusion import Confusion
 from bbb_core.balance.labels import correct_labels, partial_shares
@@ -24,15 +25,16 @@ def test_rogan_gladen_closed_form():
 
 
 def test_exact_interval_closed_form_when_the_rates_are_known():
-    found = correct_labels({"a": 430, "b": 570}, two(0.9, 0.2))
-    ends = [(q - 0.2) / 0.7 for q in binomial_interval(430, 1000)]
-    assert found.interval["a"] == pytest.approx(ends, abs=1e-7)
+    for method in ("exact", "combined"):
+        found = correct_labels({"a": 430, "b": 570}, two(0.9, 0.2), method=method)
+        ends = [(q - 0.2) / 0.7 for q in binomial_interval(430, 1000)]
+        assert found.interval["a"] == pytest.approx(ends, abs=1e-7)
 
 
 def test_exact_interval_is_the_corner_formula_for_two_groups():
     """s = (q - f)/(t - f) is monotone in q, t and f, so its range lies at corners."""
     table = {"a": {"a": 180, "b": 20}, "b": {"a": 30, "b": 170}}
-    found = correct_labels({"a": 100, "b": 100}, table)
+    found = correct_labels({"a": 100, "b": 100}, table, method="exact")
     q = binomial_interval(100, 200, confidence=0.975)
     t = binomial_interval(180, 200, confidence=1 - 0.025 / 2)
     f = binomial_interval(30, 200, confidence=1 - 0.025 / 2)
@@ -68,6 +70,55 @@ def test_swapped_names_swap_shares():
     two_ = correct_labels({"b": 33, "a": 67}, swapped)
     assert one.shares["a"] == pytest.approx(two_.shares["b"])
     assert one.interval["a"] == pytest.approx(two_.interval["b"], abs=1e-7)
+
+
+def test_combined_limits_solve_the_equation_that_they_state():
+    """Two groups and labels, by bisection: q - s t - (1 - s) f against limits in squares."""
+    table = {"a": {"a": 17, "b": 3}, "b": {"a": 2, "b": 18}}
+    found = correct_labels({"a": 300, "b": 200}, table)
+    q, t, f = 0.6, 0.85, 0.1
+    (q0, q1), (t0, t1), (f0, f1) = (
+        binomial_interval(k, n) for k, n in ((300, 500), (17, 20), (2, 20))
+    )
+
+    def room(s: float, side: int) -> float:
+        gap = q - s * t - (1 - s) * f
+        low = ((q - q0) ** 2 + (s * (t1 - t)) ** 2 + ((1 - s) * (f1 - f)) ** 2) ** 0.5
+        high = ((q1 - q) ** 2 + (s * (t - t0)) ** 2 + ((1 - s) * (f - f0)) ** 2) ** 0.5
+        return low - gap if side < 0 else high + gap
+
+    ends = [
+        brentq(room, *bounds, args=(side,)) for side, bounds in ((-1, (0, 0.66)), (1, (0.67, 1)))
+    ]
+    assert found.interval["a"] == pytest.approx(ends, abs=1e-7)
+    wide = correct_labels({"a": 300, "b": 200}, table, method="exact").interval["a"]
+    assert wide[1] - wide[0] > 1.4 * (ends[1] - ends[0])
+
+
+def test_what_nobody_can_tell_apart_stays_open():
+    table = {"a": {"a": 11, "b": 9}, "b": {"a": 10, "b": 10}}
+    assert correct_labels({"a": 260, "b": 240}, table).interval["a"] == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.05, 0.95)])
+@pytest.mark.parametrize("rates", [(0.9, 0.1), (0.99, 0.3), (0.6, 0.45)])
+def test_combined_intervals_cover(rates, shares):
+    """120 audits: at .94 fewer than 101 cover with probability below 2e-5."""
+    rng = generator(12, "combined", *map(str, (*rates, *shares)))
+    matrix = np.array([[p, 1 - p] for p in rates])
+    hits = tried = 0
+    while tried < 120:
+        table = {g: dict(zip("ab", rng.multinomial(20, r).tolist(), strict=True))
+                 for g, r in zip("ab", matrix, strict=True)}  # fmt: skip
+        counts = dict(zip("ab", rng.multinomial(500, shares @ matrix).tolist(), strict=True))
+        if table["a"] == table["b"]:
+            continue  # refused: the rates are equal
+        found = correct_labels(counts, table)
+        low, high = found.interval["a"]
+        assert low <= found.shares["a"] <= high
+        hits += low - 1e-9 <= shares[0] <= high + 1e-9
+        tried += 1
+    assert hits >= 101
 
 
 def coverage(method: str, *, n: int, shown: int, draws: int, groups: int) -> float:
@@ -107,7 +158,7 @@ def test_jeffreys_intervals_cover_nearly(groups):
 
 def test_jeffreys_is_shorter_and_needs_a_generator():
     table = {"a": {"a": 90, "b": 10}, "b": {"a": 5, "b": 95}}
-    exact = correct_labels({"a": 50, "b": 50}, table).interval["a"]
+    exact = correct_labels({"a": 50, "b": 50}, table, method="exact").interval["a"]
     drawn = correct_labels({"a": 50, "b": 50}, table, method="jeffreys", rng=generator(0)).interval[
         "a"
     ]
