@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from bbb_core.io.cells import plain
+
 __all__ = ["bar", "say", "watched"]
 
 
@@ -30,4 +32,4 @@ def bar(iterable: Iterable | None = None, *, total: int | None = None, desc: str
 def say(message: str) -> None:
     """Write one line to standard error if somebody watches, nothing otherwise."""
     if watched():
-        print(message, file=sys.stderr, flush=True)
+        print(plain(message), file=sys.stderr, flush=True)

@@ -10,6 +10,7 @@ import click
 from bbb_core.cli.audit_alignment import alignment
 from bbb_core.cli.audit_generations import generations
 from bbb_core.cli.audit_model import model
+from bbb_core.cli.output import printed, say
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
 from bbb_core.results.folders import deliver, records, require_new
@@ -77,7 +78,7 @@ def embeddings(**options: Any) -> None:
     level = "word" if options["encoder"] == "glove" else "sentence"
     plan = _plan(options, groups, level)
     if options["list_prompts"]:
-        click.echo("\n".join(plan.texts()))
+        say("\n".join(map(plain, plan.texts())))
         return
     from bbb_core.embedding.audit import audit_embeddings
     from bbb_core.embedding.load import load_encoder
@@ -86,16 +87,16 @@ def embeddings(**options: Any) -> None:
     found = audit_embeddings(encoder, plan, confidence=options["confidence"], seed=options["seed"])
     as_json = json.dumps(found.summary | {"table": records(found.table)}, indent=1, allow_nan=False)
     text = plain(_report(found), keep="\n")
-    click.echo(as_json if options["as_json"] else text)
-    if out is not None:
-        texts = {"audit.json": as_json, "gaps.csv": csv_text(found.table), "report.txt": text}
-        deliver(
-            out,
-            {name: content.rstrip("\n") + "\n" for name, content in texts.items()},
-            command="bbb audit embeddings",
-            settings=found.summary | {"contrasts": list(found.summary["contrasts"])},
-            inputs={"occupations": options["occupations_file"]},
-        )
+    with printed(as_json if options["as_json"] else text):
+        if out is not None:
+            texts = {"audit.json": as_json, "gaps.csv": csv_text(found.table), "report.txt": text}
+            deliver(
+                out,
+                {name: content.rstrip("\n") + "\n" for name, content in texts.items()},
+                command="bbb audit embeddings",
+                settings=found.summary | {"contrasts": list(found.summary["contrasts"])},
+                inputs={"occupations": options["occupations_file"]},
+            )
 
 
 def _self_check(spec: str, device: str) -> None:
@@ -108,7 +109,7 @@ def _self_check(spec: str, device: str) -> None:
             f"{found}: the file holds other weights than the recorded ones, or they were trained "
             "with the other activation (open_clip:MODEL-quickgelu/... or open_clip:MODEL-gelu/...)."
         )
-    click.echo(str(found))
+    say(str(found))
 
 
 def _groups(given: tuple[str, ...]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from bbb_core.cli.output import printed
 from bbb_core.cli.tables import as_read, empty_cells, finite, table_options
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
@@ -56,12 +57,12 @@ def alignment(**options: Any) -> None:
     made = _gaps(table, options) if options["truth"] is None else _audit(table, options)
     found = {"images": len(table), "empty cells": table.empty, "notes": table.notes, **made}
     as_json, text = _as_json(found), _report(found, table.lost)
-    if out is not None:
-        texts = {f"{name}.csv": csv_text(t) for name, t in found["tables"].items()}
-        texts |= {"audit.json": as_json + "\n", "report.txt": text + "\n"}
-        inputs = {"file": options["file"]}
-        deliver(out, texts, command="bbb audit alignment", settings=options, inputs=inputs)
-    click.echo(as_json if options["as_json"] else text)
+    with printed(as_json if options["as_json"] else text):
+        if out is not None:
+            texts = {f"{name}.csv": csv_text(t) for name, t in found["tables"].items()}
+            texts |= {"audit.json": as_json + "\n", "report.txt": text + "\n"}
+            inputs = {"file": options["file"]}
+            deliver(out, texts, command="bbb audit alignment", settings=options, inputs=inputs)
 
 
 @dataclass(frozen=True)

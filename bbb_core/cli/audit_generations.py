@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bbb_core import checks
+from bbb_core.cli.output import printed
 from bbb_core.cli.tables import as_read, empty_cells, finite, table_options
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
@@ -55,13 +56,13 @@ def generations(**options: Any) -> None:
     found["empty cells"] = {key: one.missing for key, one in read.items() if one.missing}
     found["notes"] = [note for one in read.values() for note in one.notes]
     as_json, text = _as_json(found), _report(found)
-    if out is not None:
-        tables = found["tables"].items()
-        texts = {f"{name}.csv": csv_text(table, index=True) for name, table in tables}
-        texts |= {"audit.json": as_json + "\n", "report.txt": text + "\n"}
-        files = {key: options[key] for key in ("file", "before", "confusion")}
-        deliver(out, texts, command="bbb audit generations", settings=options, inputs=files)
-    click.echo(as_json if options["as_json"] else text)
+    with printed(as_json if options["as_json"] else text):
+        if out is not None:
+            tables = found["tables"].items()
+            texts = {f"{name}.csv": csv_text(table, index=True) for name, table in tables}
+            texts |= {"audit.json": as_json + "\n", "report.txt": text + "\n"}
+            files = {key: options[key] for key in ("file", "before", "confusion")}
+            deliver(out, texts, command="bbb audit generations", settings=options, inputs=files)
 
 
 def _audit(counts: Any, before: Any, options: dict[str, Any]) -> dict[str, Any]:

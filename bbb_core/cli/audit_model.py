@@ -8,7 +8,10 @@ from typing import Any
 
 import click
 
+from bbb_core.cli.output import printed
 from bbb_core.errors import InputError
+from bbb_core.io.cells import csv_text, plain, table_text
+from bbb_core.results.files import write_text
 from bbb_core.results.folders import deliver, records, require_new
 
 __all__ = ["model"]
@@ -90,18 +93,17 @@ def model(**options: Any) -> None:
         "groups": records(found.by_group),
     }
     as_json, text = json.dumps(said, indent=1, allow_nan=False), _report(found, said)
-    if out is not None:
-        texts = {"audit.json": as_json + "\n", "report.txt": text + "\n"}
-        texts["groups.csv"] = found.by_group.to_csv(index=False, lineterminator="\n")
-        deliver(
-            out,
-            texts,
-            command="bbb audit model",
-            settings=options | {"groups": list(options["groups"])},
-            inputs=_files(Path(options["folder"])),
-            fill=lambda made: _draw(made, process, rows, prompts, options),
-        )
-    click.echo(as_json if options["as_json"] else text)
+    with printed(as_json if options["as_json"] else text):
+        if out is not None:
+            texts = {"audit.json": as_json + "\n", "report.txt": text + "\n"}
+            deliver(
+                out,
+                texts | {"groups.csv": csv_text(found.by_group)},
+                command="bbb audit model",
+                settings=options | {"groups": list(options["groups"])},
+                inputs=_files(Path(options["folder"])),
+                fill=lambda made: _draw(made, process, rows, prompts, options),
+            )
 
 
 def _prompts(neutral: str | None, groups: tuple[str, ...]) -> dict[str, str]:
@@ -145,7 +147,7 @@ def _draw(made: Path, process: Any, rows: Any, prompts: dict[str, str], options:
             pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()
             Image.fromarray(pixels.squeeze()).save(made / file)
             listed.append({"file": file, "prompt": prompt, "kind": name})
-    pd.DataFrame(listed).to_csv(made / "images.csv", index=False, lineterminator="\n")
+    write_text(made / "images.csv", csv_text(pd.DataFrame(listed)))
 
 
 def _refutation(found: Any) -> str:
@@ -177,7 +179,7 @@ def _report(found: Any, said: dict[str, Any]) -> str:
             if least > 0
             else "Nothing is certified: the bounds allow balance. Draw images and have them read.",
         ]
-    shown = table.to_string(index=False, float_format=lambda x: f"{x:.3f}")
+    shown = table_text(table, index=False, float_format=lambda x: f"{x:.3f}")
     notes = "tv: of the paths; tv_upper: of the images. kl: a geometry, its intervals approximate."
-    first = [f"Neutral prompt: {said['prompts']['neutral']}", f"Sampler: {said['sampler']}."]
+    first = [f"Neutral prompt: {plain(said['prompts']['neutral'])}", f"Sampler: {said['sampler']}."]
     return "\n".join([*first, *head, "", shown, "", notes])

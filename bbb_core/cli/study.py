@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bbb_core.cli.output import printed, say
 from bbb_core.errors import InputError
 
 __all__ = ["study"]
@@ -74,13 +75,13 @@ def new(folder: str, out: str, **options: Any) -> None:
     )
     write_study(out, made, page)
     n, each = len(made.rated_ids), made.per_participant
-    click.echo(
+    say(
         f"{n} images, {each} for each participant, with {made.checks} checks and {made.repeats} "
         f"repeats: {made.shown} pictures, about {words_for_minutes(made.shown)}."
     )
-    click.echo(f"Ten participants give each image about {10 * each / n:.1f} readings.")
-    click.echo(f"Page: {Path(out) / 'study.html'} ({len(page) / 1e6:.1f} MB)")
-    click.echo(f"Key, not for participants: {Path(out) / 'study.json'}")
+    say(f"Ten participants give each image about {10 * each / n:.1f} readings.")
+    say(f"Page: {Path(out) / 'study.html'} ({len(page) / 1e6:.1f} MB)")
+    say(f"Key, not for participants: {Path(out) / 'study.json'}")
 
 
 @study.command("collect")
@@ -123,14 +124,14 @@ def collect(exports: tuple[str, ...], key: str, out: str, **options: Any) -> Non
     names = ("finished", "passed", "consistent", "fastest")
     rules = Rules(**{name: options.pop(name) for name in names})
     found = gather(exports, read_study(key), rules, **options)
-    deliver(
-        Path(out),
-        tables(found),
-        command="bbb study collect",
-        settings=options | {"rules": asdict(rules)},
-        inputs={"study": key},
-    )
-    click.echo(report(found))
+    with printed(report(found)):
+        deliver(
+            Path(out),
+            tables(found),
+            command="bbb study collect",
+            settings=options | {"rules": asdict(rules)},
+            inputs={"study": key},
+        )
 
 
 @study.command("plan")
@@ -158,4 +159,4 @@ def plan(**options: Any) -> None:
         cant_tell=options.pop("cant_tell"),
         ambiguous=options.pop("ambiguous"),
     )
-    click.echo(str(plan_study(readers, **options)))
+    say(str(plan_study(readers, **options)))

@@ -87,8 +87,8 @@ def _neutral(table: pd.DataFrame) -> pd.DataFrame:
         if texts(column):
             made.isetitem(i, column.astype(object).map(_cell))
     made.columns = table.columns.map(_cell)
-    if texts(table.index):
-        made.index = table.index.map(_cell)
+    index = table.index.map(_cell) if texts(table.index) else table.index
+    made.index = index.set_names([_cell(name) for name in index.names])
     return made
 
 

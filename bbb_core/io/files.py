@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bbb_core.errors import InputError
+from bbb_core.io.cells import plain
 
 __all__ = ["open_bytes", "open_text", "read_text", "regular_file", "shown"]
 
@@ -39,8 +40,7 @@ def shown(path: str | os.PathLike[str]) -> str:
     >>> shown("scores.csv"), shown("a\x1b[2J.csv")
     ('scores.csv', 'a\\x1b[2J.csv')
     """
-    text = os.fsdecode(path)
-    return text if text.isprintable() else repr(text)[1:-1]
+    return plain(os.fsdecode(path))
 
 
 @contextlib.contextmanager

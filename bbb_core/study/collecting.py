@@ -13,6 +13,7 @@ import pandas as pd
 from bbb_core import checks as check
 from bbb_core.balance.shares import NONE
 from bbb_core.errors import InputError
+from bbb_core.io.cells import csv_text, table_text
 from bbb_core.rng import generator
 from bbb_core.stats import Estimate, binomial_interval
 from bbb_core.study.aggregation import (
@@ -181,25 +182,11 @@ def tables(found: Collected) -> dict[str, str]:
     if found.simulated:
         for name in ("labels.csv", "readers.csv", "balance.csv"):
             frames[name] = frames[name].assign(simulated=True)
-    texts = {name: _csv(frame) for name, frame in frames.items()}
+    texts = {name: csv_text(frame.reset_index()) for name, frame in frames.items()}
     texts["report.txt"] = report(found) + "\n"
     texts["collect.json"] = json.dumps(_summary(found), indent=1, allow_nan=False) + "\n"
     prefix = "simulated-" if found.simulated else ""
     return {prefix + name: text for name, text in texts.items()}
-
-
-def _csv(frame: pd.DataFrame) -> str:
-    """Give CSV whose texts no spreadsheet takes for a formula, and no terminal for a command."""
-    plain = frame.reset_index()
-    for column in plain.columns:
-        if not pd.api.types.is_numeric_dtype(plain[column]):
-            plain[column] = [_harmless(v) if isinstance(v, str) else v for v in plain[column]]
-    return plain.to_csv(index=False, lineterminator="\n")
-
-
-def _harmless(text: str) -> str:
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return "'" + shown if shown[:1] in ("=", "+", "-", "@") else shown
 
 
 def _summary(found: Collected) -> dict[str, Any]:
@@ -260,7 +247,7 @@ def report(found: Collected) -> str:
             else f"{alpha.value:.3f} [{alpha.low:.3f}, {alpha.high:.3f}]"
         )
         lines.append(f"Krippendorff's alpha, \"can't tell\" {words[how]}: {value}")
-    table = found.balance.to_string(float_format=lambda x: f"{x:.3f}")
+    table = table_text(found.balance, float_format=lambda x: f"{x:.3f}")
     lines += [
         "",
         "Balance of each prompt, by labels of Dawid and Skene. low, high: exact interval over",
