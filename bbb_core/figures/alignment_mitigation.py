@@ -54,16 +54,12 @@ def _skewed(models: ScoredModels) -> list[ScoredModel]:
 
 def _crossed(table: np.ndarray, *, confidence: float = 0.95) -> dict[str, Any]:
     """Mean of a table [models, occupations] with an interval over both."""
-    table, stream = np.asarray(table), rng.generator(0, "mitigation")
-    if len(table) > 1:
-        e = stats.crossed_bootstrap(np.mean, table, confidence=confidence, rng=stream)
-    else:
-        e = stats.bootstrap(np.mean, table[0], confidence=confidence, rng=stream)
+    e = stats.crossed_mean_interval(table, confidence=confidence)
     return {"value": e.value, "low": e.low, "high": e.high, "n": table.size}
 
 
-def _over_models(values: list[float]) -> dict[str, Any]:
-    e = stats.bootstrap(np.mean, np.array(values), n_resamples=1999, rng=rng.generator(0, "models"))
+def _over_models(values: Any) -> dict[str, Any]:
+    e = stats.mean_interval(values)
     return {"value": e.value, "low": e.low, "high": e.high, "n": len(values)}
 
 
@@ -251,14 +247,7 @@ def repaired(ratios: pd.DataFrame) -> dict[str, Any]:
 
 def against_isotonic(ratios: pd.DataFrame) -> dict[str, Any]:
     """Return the mean difference of boosting and isotonic regression per gender."""
-    gain = (ratios["boosting"] - ratios["isotonic, a map per gender"]).to_numpy()
-    e = stats.bootstrap(np.mean, gain, rng=rng.generator(0, "isotonic"))
-    return {
-        "value": e.value,
-        "low": min(e.low, e.value),
-        "high": max(e.high, e.value),
-        "n": len(gain),
-    }
+    return _over_models((ratios["boosting"] - ratios["isotonic, a map per gender"]).to_numpy())
 
 
 def repair_table(ratios: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbb_core import device, rng, stats
+from bbb_core import device, stats
 from bbb_core.experiments.figure_scorers import measure_figure_scorer
 from bbb_core.results.artefacts import artefact
 
@@ -47,13 +47,8 @@ def _gaps(made: Sequence[Mapping[str, Any]], strategy: str) -> np.ndarray:
 def figure_gap(scorers: Scorers, share: float, strategy: str = "plain") -> dict[str, Any]:
     """Return the mean gap red minus green over seeds and shapes, with its interval."""
     table = _gaps(scorers[share], strategy)
-    stream = rng.generator(0, "figures", strategy)
-    if len(table) > 1:
-        e = stats.crossed_bootstrap(np.mean, table, rng=stream)
-    else:
-        e = stats.bootstrap(np.mean, table[0], rng=stream)
-    low, high = min(e.low, e.value), max(e.high, e.value)
-    return {"value": e.value, "low": low, "high": high, "n": table.size}
+    e = stats.crossed_mean_interval(table)
+    return {"value": e.value, "low": e.low, "high": e.high, "n": table.size}
 
 
 def _text(found: Mapping[str, Any]) -> str:

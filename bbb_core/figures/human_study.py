@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 
 from bbb_core import results
 from bbb_core.figures.style import COLOURS, figure, house, palette
-from bbb_core.rng import generator
-from bbb_core.stats import Estimate, binomial_interval, bootstrap
+from bbb_core.stats import binomial_interval, mean_interval
 from bbb_core.study.collecting import Collected
 from bbb_core.study.power import (
     Readers,
@@ -139,16 +138,11 @@ def _share(hits: int, n: int, confidence: float) -> dict[str, Any]:
     return {"value": hits / n, "low": low, "high": high, "n": n}
 
 
-def paired(first: Any, second: Any, *, confidence: float, n_resamples: int, seed: int) -> dict:
-    """Return the mean difference over studies, with a bootstrap interval."""
+def paired(first: Any, second: Any, *, confidence: float) -> dict[str, Any]:
+    """Return the mean difference over studies, with its interval."""
     gaps = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    e = _mean(gaps, confidence, n_resamples, seed)
+    e = mean_interval(gaps, confidence=confidence)
     return {"value": e.value, "low": e.low, "high": e.high, "n": len(gaps)}
-
-
-def _mean(x: np.ndarray, confidence: float, n_resamples: int, seed: int) -> Estimate:
-    rng = generator(seed, "human study", "mean")
-    return bootstrap(np.mean, x, n_resamples=n_resamples, confidence=confidence, rng=rng)
 
 
 def power_check(*, trials: int, confidence: float, seed: int) -> pd.DataFrame:
@@ -233,9 +227,7 @@ def recovery(found: Collected, planted: pd.Series) -> Figure:
 
 
 @house
-def right_labels(
-    found: Mapping[str, pd.DataFrame], *, confidence: float, n_resamples: int, seed: int
-) -> Figure:
+def right_labels(found: Mapping[str, pd.DataFrame], *, confidence: float) -> Figure:
     """Draw the shares of right labels by Dawid and Skene and by majority, per scenario."""
     names = {
         "agreed": "careful readers",
@@ -247,10 +239,7 @@ def right_labels(
     looks = palette(["Dawid and Skene", "majority"])
     columns = {"Dawid and Skene": "right", "majority": "right by majority"}
     for shift, (label, look) in zip((-0.12, 0.12), looks.items(), strict=True):
-        ends = [
-            _mean(found[name][columns[label]].to_numpy(), confidence, n_resamples, seed)
-            for name in names
-        ]
+        ends = [mean_interval(found[name][columns[label]], confidence=confidence) for name in names]
         value = np.array([e.value for e in ends])
         bars = np.array([[e.value - e.low for e in ends], [e.high - e.value for e in ends]])
         at = np.arange(len(names)) + shift

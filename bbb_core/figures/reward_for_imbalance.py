@@ -66,15 +66,10 @@ def _skewed(models: ScoredModels) -> list[ScoredModel]:
     return [m for m in models if (shares_of_men(m.bias) != 0.5).any()]
 
 
-def _estimate(table: Any, seed: int = 0) -> dict[str, Any]:
+def _estimate(table: Any) -> dict[str, Any]:
     """Mean of a table [models, occupations] with an interval over both."""
-    table = np.asarray(table)
-    stream = rng.generator(seed, "reward")
-    if len(table) > 1:
-        e = stats.crossed_bootstrap(np.mean, table, rng=stream)
-    else:
-        e = stats.bootstrap(np.mean, table[0], rng=stream)
-    return {"value": e.value, "low": e.low, "high": e.high, "n": table.size}
+    e = stats.crossed_mean_interval(table)
+    return {"value": e.value, "low": e.low, "high": e.high, "n": np.size(table)}
 
 
 def reward(models: ScoredModels) -> dict[str, Any]:

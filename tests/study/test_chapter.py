@@ -56,7 +56,7 @@ def test_scenarios_and_figures(ran):
     assert not ran["few"]["careless"].any()
     for drawn in (
         chapter.worlds(ran, confidence=0.95),
-        chapter.right_labels(ran, confidence=0.95, n_resamples=49, seed=0),
+        chapter.right_labels(ran, confidence=0.95),
         chapter.planned({"one": Readers(readings=1)}, imbalance=0.2, most=40),
     ):
         drawn.savefig(io.BytesIO(), format="png")
