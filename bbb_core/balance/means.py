@@ -124,8 +124,8 @@ def mean_imbalance(
     outlier, five groups, rare groups, *none of these*. At exact balance the interval lies above 0
     in at most .027 of 20,000 audits (2, 3 and 5 prompts of 8 to 250 images). ``sampled``: at most
     .033 (60 audits per design) for prompts that are all balanced, half of one group, or have
-    uniform or skewed shares. The width is that of a normal interval, and up to the floor more near balance, where
-    no method can tell a small imbalance from none.
+    uniform or skewed shares. The width is that of a normal interval, and up to the floor more
+    near balance, where no method can tell a small imbalance from none.
 
     References
     ----------

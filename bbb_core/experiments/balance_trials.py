@@ -18,7 +18,14 @@ from bbb_core.balance.floor import split_halves
 from bbb_core.balance.means import distances, mean_imbalance
 from bbb_core.results.artefacts import Artefact, artefact
 
-__all__ = ["GENERATORS", "POPULATIONS", "least_p_value", "mean_coverage", "measure_mean_coverage"]
+__all__ = [
+    "GENERATORS",
+    "POPULATIONS",
+    "coverage_table",
+    "least_p_value",
+    "mean_coverage",
+    "measure_mean_coverage",
+]
 
 
 def _alternate(m: int, *rows: Sequence[float]) -> np.ndarray:
@@ -109,6 +116,20 @@ def least_p_value(table: pd.DataFrame, *, confidence: float) -> float:
     missed = fixed["above"] + fixed["below"]
     p = stats.binom.sf(missed - 1, fixed["audits"], 1 - confidence)
     return float(min(1.0, p.min() * len(fixed)))
+
+
+def coverage_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the largest share of audits that miss, over numbers of images, as text.
+
+    A row per generator, a column per number of prompts; in brackets Student's interval of the
+    measured imbalances.
+    """
+    missed = (table["above"] + table["below"]) / table["audits"]
+    shares = table.assign(missed=missed, student=table["student"] / table["audits"])
+    worst = shares.groupby(["prompts", "generator", "m"], sort=False)[["missed", "student"]].max()
+    text = [f"{a:.3f} ({b:.2f})" for a, b in worst.to_numpy()]
+    made = pd.Series(text, index=worst.index).unstack("m")[sorted(table["m"].unique())]
+    return made.rename(columns=lambda m: f"{m} prompts")
 
 
 def _fixed(

@@ -56,7 +56,7 @@ def bracket(sizes: list[int]) -> Figure:
     """Draw the exact expectation of both estimates against the true imbalance."""
     fig, axes = figure(1, len(sizes), height=2.6, sharey=True, squeeze=False)
     share = np.linspace(0.5, 0.75, 126)
-    looks = palette(["plug-in", "leave-one-out"])
+    looks = palette(["plug-in", "split-half"])
     for ax, n in zip(axes[0], sizes, strict=True):
         values = expected_estimates(n, share)
         ax.plot(share - 0.5, share - 0.5, color="#888888", linewidth=1.0, label="truth")
