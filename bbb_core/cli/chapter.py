@@ -11,6 +11,7 @@ import click
 
 from bbb_core.cli.output import say
 from bbb_core.errors import InputError
+from bbb_core.io.cells import plain
 
 if TYPE_CHECKING:
     from bbb_core.publishing.chapters import Chapter
@@ -109,6 +110,8 @@ def overrides(chapter: Chapter, given: Iterable[str], *, option: str = "-p") -> 
             raise InputError(f"{option} {item}: write KEY=VALUE.")
         if key in found:
             raise InputError(f"parameter '{key}' is given twice.")
+        if plain(text, keep="\n\t") != text:
+            raise InputError(f"{option} {key}: the value holds what is no text; type it again.")
         found[key] = parse(lookup(known, key, chapter=chapter.name), text)
     return found
 

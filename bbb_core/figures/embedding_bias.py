@@ -37,8 +37,8 @@ _KINDS = {"clip": "open_clip"}
 _WOMEN = "Share of women in US employment"
 
 
-def _not_measured(claim: str) -> object:
-    return record_or_say(claim, None, reason="the run has no such encoder")
+def _not_measured(claim: str, reason: str = "the run has no such encoder") -> object:
+    return record_or_say(claim, None, reason=reason)
 
 
 def show_text(name: str, text: str) -> None:
@@ -231,7 +231,7 @@ def smallest_agreement(surveys: Mapping[str, Survey], *, confidence: float) -> o
     """Record ``encoder-agreement``: the pair of encoders that agrees least."""
     found = _agreements(surveys, confidence)
     if not found:
-        return _not_measured("encoder-agreement")
+        return _not_measured("encoder-agreement", "the run has one encoder")
     least = min(found.values(), key=lambda r: r.value)
     n = len(next(iter(surveys.values())).occupations.nouns)
     return results.record(

@@ -84,7 +84,7 @@ def with_golden(notebook: Path, folder: Path, target: Path) -> Path:
         outputs = [list(cell["outputs"]) for cell in stored]
     except FileNotFoundError:
         raise InputError(f"chapter '{notebook.stem}' has no golden file; {remedy}.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise InputError(f"the golden file {source.name} cannot be read: {error}") from error
     if [_ids(cell) for cell in cells] != ids:
         raise InputError(f"chapter '{notebook.stem}' records other claims; {remedy}.")

@@ -14,6 +14,8 @@ from bbb_core.results.rules import NOT_MEASURED
 __all__ = ["NO_DATA", "absent", "claims_of", "collect", "differences", "read_claims"]
 
 _FIELDS = ("value", "low", "high", "n")
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading JSON of another kind, or damaged, can raise."""
 NO_DATA = "data not at hand"
 """Reason of a recorded claim that was not measured."""
 
@@ -23,19 +25,18 @@ def claims_of(notebook: Path) -> list[dict[str, Any]]:
 
     Each record gains the run's `parameters` and `preset` when the notebook knows them.
     """
+    found = []
     try:
         content = json.loads(notebook.read_text(encoding="utf-8"))
-        cells = content["cells"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        run = content["metadata"].get("bbb", {})
+        context = {key: run[key] for key in ("preset", "parameters") if key in run}
+        for cell in content["cells"]:
+            for output in cell.get("outputs", []):
+                record = output.get("metadata", {}).get("bbb")
+                if isinstance(record, dict) and "id" in record:
+                    found.append({**record, **context})
+    except _DAMAGE as error:
         raise InputError(f"{notebook.name} is not a notebook that can be read: {error}") from error
-    run = content.get("metadata", {}).get("bbb", {})
-    found = []
-    for cell in cells:
-        for output in cell.get("outputs", []):
-            record = output.get("metadata", {}).get("bbb")
-            if isinstance(record, dict) and "id" in record:
-                context = {key: run[key] for key in ("preset", "parameters") if key in run}
-                found.append({**record, **context})
     return found
 
 
@@ -68,11 +69,11 @@ def read_claims(path: Path) -> list[dict[str, Any]]:
     """Read the claims of a claims.json file."""
     try:
         claims = json.loads(path.read_text(encoding="utf-8"))["claims"]
+        return [{**claim, "id": str(claim["id"])} for claim in claims]
     except FileNotFoundError as error:
         raise InputError(f"there is no claims file {path}; `make reference` writes it.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path} is not a file of claims: {error}") from error
-    return claims
 
 
 def differences(reference: Iterable[Mapping], found: Iterable[Mapping]) -> list[str]:

@@ -78,7 +78,10 @@ def test_a_run_leaves_notebook_page_claims_and_manifest(book, tmp_path):
         ("sample-largest", None),
         ("sample-later", None),
     ]
+    assert "sample-mean: 0.50 [0.36, 0.64] share; mixed" in result.stdout
+    assert "sample-later: not measured (data not at hand)" in result.stdout
     facts = json.loads((out / "manifest.json").read_text())
+    assert facts["not_measured"] == {"sample-later": "data not at hand"}
     assert facts["parameters"]["words"] == ["a", "b"]
     assert facts["machine"]["device"] in ("cpu", "cuda", "mps")
     assert len(facts["inputs"]["source_sha256"]) == 64
@@ -103,6 +106,7 @@ def test_a_run_leaves_notebook_page_claims_and_manifest(book, tmp_path):
         (("sample", "-p", "=3"), "KEY=VALUE"),
         (("sample", "-p", "tosses=3", "-p", "tosses=4"), "given twice"),
         (("sample", "-p", "bias=nan"), "finite number"),
+        (("sample", "-p", "name=\udcff"), "no text"),
         (("sample", "-p", 'words=["a"'), "not JSON"),
         (("sample", "--preset", "tiny"), "no preset"),
     ],

@@ -114,6 +114,15 @@ def test_a_failed_run_says_where_and_leaves_nothing(book, tmp_path):
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+def test_a_chapter_that_says_nothing_of_a_claim_fails(book, tmp_path):
+    path = book / "sample.md"
+    path.write_text(path.read_text().replace('record_or_say("sample-later", None)', "pass"))
+    target = tmp_path / "runs" / "sample.ipynb"
+    with pytest.raises(ChapterFailed, match="ended without a word on sample-later"):
+        execute(chapter(book, "sample"), preset(book, "ci")["sample"], target, preset="ci")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
 def test_a_failed_run_takes_the_older_one_away(book, tmp_path):
     target = tmp_path / "sample.ipynb"
     target.write_text("{}")
