@@ -13,6 +13,7 @@ from bbb_core.prompts import GENDER_NOUN_PAIRS, GENDER_PAIRS, OCCUPATIONS, word_
 from bbb_core.rng import generator
 
 PAIRS = GENDER_PAIRS[:3]
+SHARES = labour_shares()
 WOMEN, MEN = zip(*map(word_pair, (*GENDER_PAIRS, *GENDER_NOUN_PAIRS)), strict=True)
 
 
@@ -32,7 +33,7 @@ class Planted:
             row = self.base + self.noise * generator(0, text).normal(size=40)
             row = row + self.axis * (any(w in WOMEN for w in words) - any(w in MEN for w in words))
             for word in words:
-                row = row + self.axis * self.lean * (labour_shares().get(word, 0.5) - 0.5)
+                row = row + self.axis * self.lean * (SHARES.get(word, 0.5) - 0.5)
             rows.append(row / np.linalg.norm(row))
         return torch.from_numpy(np.stack(rows)).float()
 
