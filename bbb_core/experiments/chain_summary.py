@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bbb_core.balance.floor import plug_in_imbalance, sampling_floor, split_half_imbalance
-from bbb_core.balance.means import mean_imbalance
+from bbb_core.balance.means import Prompts, mean_imbalance
 from bbb_core.experiments.chain import ChainSettings, chain_artefacts
 from bbb_core.stats import Estimate
 from bbb_core.stats.heterogeneity import Heterogeneity, heterogeneity, rank_correlation_effect
@@ -147,11 +147,13 @@ class Encoder:
         values = [getattr(chain, measure) for chain in self.chains]
         return np.mean([v(*arguments) if callable(v) else v for v in values], axis=0)
 
-    def imbalance(self, source: Source, *, confidence: float = 0.95) -> Estimate:
-        """Return the mean imbalance, for occupations like these; seeds share the occupations."""
+    def imbalance(
+        self, source: Source, *, prompts: Prompts = "sampled", confidence: float = 0.95
+    ) -> Estimate:
+        """Return the mean imbalance over occupations; seeds share the occupations."""
         tables = [chain.counts(source) for chain in self.chains]
         return mean_imbalance(
-            np.concatenate(tables), target=TARGET, prompts="sampled",
+            np.concatenate(tables), target=TARGET, prompts=prompts,
             clusters=np.tile(np.arange(len(tables[0])), len(tables)), confidence=confidence,
         ).corrected  # fmt: skip
 

@@ -98,7 +98,7 @@ def mitigations(encoders: Sequence[Encoder]) -> Figure:
     looks = palette(["before", "averaged", "subclass"])
     shift = {"before": 0.2, "averaged": 0.0, "subclass": -0.2}
     for name, source in (("before", "neutral"), ("averaged", "averaged"), ("subclass", "subclass")):
-        found = [encoder.imbalance(source) for encoder in encoders]
+        found = [encoder.imbalance(source, prompts="fixed") for encoder in encoders]
         ends = np.array([(e.value, e.low, e.high) for e in found])
         _whiskers(left, ends, places + shift[name], looks[name], name)
     for name, strategy in (

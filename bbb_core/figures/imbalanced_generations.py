@@ -194,7 +194,7 @@ def training_length(
             terms = np.asarray(one["terms"], float).mean(2)
             kl.append(float(np.median(terms[..., terms.shape[-1] // 2 :].sum(-1).min(1))))
         axes[1].plot(steps, kl, label=regime, **look.lines(marker=look.marker))
-    axes[0].set(xlabel="further training steps", ylabel="mean excess imbalance")
+    axes[0].set(xlabel="further training steps", ylabel="mean imbalance")
     axes[1].set(xlabel="further training steps", ylabel="early KL (nats)")
     fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig
@@ -209,7 +209,7 @@ def guidance(drawn: Mapping[float, Mapping[str, Any]]) -> Figure:
     axes.axhline(0, color="black", linewidth=0.8)
     axes.plot(weights, lean, color="#999999", linewidth=0.7, marker=".", markersize=3)
     means = [imbalance(one)["value"] for one in drawn.values()]
-    axes.plot(weights, means, label="mean excess imbalance", **LOOKS["skewed"].lines(marker="s"))
+    axes.plot(weights, means, label="mean imbalance", **LOOKS["skewed"].lines(marker="s"))
     axes.set(xlabel="guidance weight", ylabel="(women - men) / images", xticks=weights)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return fig
