@@ -76,27 +76,36 @@ def audit(
     Raises
     ------
     InputError
-        If shapes differ, a value is not finite or outside [0, 1], or no group has enough rows.
+        If shapes differ, a value is not finite or outside [0, 1], or no group has enough rows. What
+        cannot be measured is no error: its estimate says why (`ErrorEstimate.reason`).
 
     Notes
     -----
     *Bias of the estimators.* The largest of many noisy absolute values is too large on average.
     MC's terms are replaced by `noise.corrected_absolute`, whose mean is 0 under the null and never
     above the truth; both maxima are corrected for selection by `noise.median_corrected_maximum`.
-    *Intervals* take the quantile of the largest standardised noise of all groups with their
-    correlation, and t instead of normal tails for small groups. *Sizes*: level sets where a group
-    has fewer than 10 rows are left out of its MC; `uncovered` says how much that is.
-    *Few clusters*: the p-value of MC is the larger of two, from Gaussian multipliers and from sign
-    flips of the clusters' sums (`errors.cluster_noise`). On fair scores with 60 clusters of 20 rows
-    tests at 5 % rejected between 2.0 % and 4.4 % of 2,000 samples each, in eight designs (5 or 10
-    level sets; attributes and scores of rows or of clusters; skewed effects), with 20 clusters
-    between 1.4 % and 3.4 %; after ``affine-free``, 2.8 % to 6.2 % of 500. Sign flips alone rejected
-    8.7 % where cluster effects were skewed.
+    *Intervals and tests* take the quantile of the largest standardised noise of all groups with
+    their correlation. A group's limits allow for the skewness of its residuals and for one more row
+    (or cluster), imagined as far out as any may lie: where no event was seen, one may come
+    (`skewed.Side`). If every truth is 0 or 1, level sets are tested against binomial counts, which
+    bound those of every score that is right on average. *Sizes*: level sets where a group has fewer
+    than 10 rows are left out of its MC; `uncovered` says how much that is.
+
+    *Simulated* on fair scores (`experiments.audit_designs`, 400 samples of each design, groups that
+    mean nothing), tests at 5 % rejected (MA, MC) and all intervals held together: binary truth of
+    1, 3 and 10 %, 300 to 4,000 rows, any scale, at most .050, .033 and at least .948; beta(2, 18)
+    and beta(.5, 5) truth .043, .025, .955; normal, heavy-tailed or jumping noise .043, .025, .958;
+    scores on five values .030, .052, .968; groups of 30 and 50 .055, .050, .945; 20 clusters with
+    skewed effects and an attribute of clusters .070, .022, .935 (.045, .015, .953 in 1,500 more);
+    60 of them .040, .037, .963; 20 clusters with normal effects .007, .005, .993. The price is
+    power where units are few: of 150 samples in which a t test and sign flips found an error in
+    .72 and .70, with 20 normal clusters, these tests found it in .43 and .36.
 
     References
     ----------
     :cite:`hebertjohnson2018` (multiaccuracy, multicalibration), :cite:`lacava2023` (proportional),
-    :cite:`chernozhukov2013gaussian` (maxima of many means). Definition D5 of the book.
+    :cite:`chernozhukov2013gaussian` (maxima of many means), :cite:`fay1997` and :cite:`hall1992`
+    (skewness), :cite:`hoeffding1956` (counts). Definition D5 of the book.
 
     Examples
     --------

@@ -191,11 +191,10 @@ def cluster_noise(
 
     Whole clusters are the independent units: squares and cubes are those of the sums per cluster,
     and the correlated noise is drawn by Gaussian multipliers on clusters. The imagined cluster is
-    as large as the largest of its group or level set, and no smaller than one row's reach. Few
-    clusters tell skewness badly, so it may widen a limit but not narrow it. Tests take squares
-    about zero, where the null puts the mean; intervals take them about the mean, with the imagined
-    cluster as far out as any on *either* side. `projection` [2, groups, levels] holds the
-    regressions of the indicators of a group within a level set on the score.
+    as large as the largest of its group or level set, and no smaller than one row's reach. Tests
+    take squares about zero, where the null puts the mean; intervals take them about the mean, with
+    the imagined cluster as far out as any on *either* side. `projection` [2, groups, levels] holds
+    the regressions of the indicators of a group within a level set on the score.
     """
     import pandas as pd
 
@@ -215,9 +214,10 @@ def cluster_noise(
     whole, spread = parts.sum(axis=2), np.abs(parts).sum(axis=2)
     row = reach.sides(_ratio(sums.score.sum(axis=1), sums.count.sum(axis=1)))
     far = np.maximum(spread.max(axis=0), np.maximum(*row))
-    step = np.maximum(np.abs(whole).max(axis=0), np.maximum(*row))
     factor, centred = k / (k - 1), whole - whole.mean(axis=0)
-    group = _widened(whole, factor * (centred**2).sum(axis=0), step, step)
+    step = np.maximum(np.abs(centred).max(axis=0), np.maximum(*row))
+    variance = factor * (centred**2).sum(axis=0)
+    group = Limits.widened(whole.sum(axis=0), variance, centred, step, step)
     score = _about_zero(whole, row).score()
     cell = _about_zero(parts, reach.sides(_ratio(sums.score, sums.count)))
     scale, parts = cell.inner.scale / n, parts - parts.mean(axis=0)
@@ -239,18 +239,8 @@ def cluster_noise(
 def _about_zero(sums: np.ndarray, row: tuple[np.ndarray, np.ndarray]) -> Limits:
     """Return the limits of totals of sums per cluster [clusters, ...] under a mean of zero."""
     below, above = np.maximum(-sums.min(axis=0), row[0]), np.maximum(sums.max(axis=0), row[1])
-    return _widened(sums, (sums**2).sum(axis=0), below, above)
-
-
-def _widened(
-    sums: np.ndarray, variance: np.ndarray, below: np.ndarray, above: np.ndarray
-) -> Limits:
-    """Return limits of totals of sums per cluster that skewness may widen but not narrow."""
-    third = ((sums - sums.mean(axis=0)) ** 3).sum(axis=0)
-    sides = (
-        Side.of(variance, cubes.clip(0), step) for cubes, step in ((-third, below), (third, above))
-    )
-    return Limits(sums.sum(axis=0), *sides)
+    variance, centred = (sums**2).sum(axis=0), sums - sums.mean(axis=0)
+    return Limits.widened(sums.sum(axis=0), variance, centred, below, above)
 
 
 def _standardised(multipliers: np.ndarray, sums: np.ndarray) -> np.ndarray:

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from bbb_core import stats as tests
+from bbb_core.alignment.gap_noise import GapNoise
 from bbb_core.alignment.groups import GroupTable
+from bbb_core.alignment.skewed import t_factor
 from bbb_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,41 +59,39 @@ class GroupGaps:
 
 def gap_table(
     table: GroupTable,
-    gaps: np.ndarray,
-    draws: np.ndarray,
-    p: np.ndarray,
+    noise: GapNoise,
     pairs: list[tuple[int, int]],
     level: float,
+    draws: np.ndarray,
 ) -> pd.DataFrame:
     """Tabulate the pairs: gaps with pointwise and simultaneous intervals, adjusted p-values.
 
     Parameters
     ----------
     table : GroupTable
-    gaps : numpy.ndarray, shape [pairs]
-    draws : numpy.ndarray, shape [draws, pairs]
-        Gaps of resamples.
-    p : numpy.ndarray, shape [pairs]
+    noise : GapNoise
     pairs : list of tuple of int
         Places of the two groups in the table.
     level : float
         Confidence.
+    draws : numpy.ndarray, shape [draws, pairs]
+        Standard normal noise with the correlation of the gaps.
     """
     import pandas as pd
 
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(draws, tails, axis=0)
-    spread = draws.std(axis=0)
-    safe = np.where(spread > 0, spread, 1.0)
-    critical = float(np.quantile((np.abs(draws - gaps) / safe).max(axis=1), level))
+    critical = float(np.quantile(np.abs(draws).max(axis=1), level))
+    one, all_ = (
+        noise.limits.interval(t_factor(z, noise.freedom))
+        for z in (float(stats.norm.isf((1 - level) / 2)), critical)
+    )
     return pd.DataFrame(
         {
             "attribute": [" & ".join(table.attributes[a]) for a, _ in pairs],
             "first": [table.names[a] for a, _ in pairs],
             "second": [table.names[b] for _, b in pairs],
-            "gap": gaps, "low": low, "high": high,
-            "family_low": gaps - critical * spread, "family_high": gaps + critical * spread,
-            "p_value": p, "adjusted": tests.holm(p),
+            "gap": noise.limits.estimate, "low": one[0], "high": one[1],
+            "family_low": all_[0], "family_high": all_[1],
+            "p_value": noise.p_value, "adjusted": tests.holm(noise.p_value),
         }
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from bbb_core import checks, rng
 from bbb_core import stats as tests
+from bbb_core.alignment.gap_noise import rows_noise, strata_noise
 from bbb_core.alignment.gap_tables import GroupGaps, gap_table, group_summary
 from bbb_core.alignment.groups import GroupTable, group_table
 from bbb_core.errors import InputError
@@ -50,8 +51,8 @@ def group_gaps(
     groups : sequence or mapping
         See `groups.group_table`.
     within : sequence, optional
-        The stratum of each row. Strata are then the independent units: intervals resample them,
-        and tests flip the signs of their differences. Without it, rows are independent.
+        The stratum of each row. Strata are then the independent units of intervals and tests.
+        Without it, rows are independent.
     unit : {"within-sd", "given", "rank"}
         ``within-sd``: free of shift and scale. ``given``: as the score comes. ``rank``: ranks
         within strata in [0, 1], free of every increasing transformation (half the difference
@@ -62,8 +63,10 @@ def group_gaps(
         How far the true means of two groups may differ (T6), in `unit`.
     minimum_support : int
         Groups with fewer rows are left out.
-    confidence, n_resamples, seed
-        Of the intervals; bootstrap resamples over strata; their stream.
+    confidence : float
+        Of the intervals.
+    n_resamples, seed : int
+        Draws of noise for the simultaneous intervals, and the stream of these and of random signs.
 
     Returns
     -------
@@ -74,9 +77,20 @@ def group_gaps(
     InputError
         If scores are constant within strata (no unit), or no two groups can be compared.
 
+    Notes
+    -----
+    Limits are those of t, widened for skewness and by one imagined unit as far out as any
+    (`gap_noise`). In samples without a gap (`experiments.audit_designs`, 400 of each and more)
+    tests at 5 % rejected and intervals at .95 covered, of rows: 60 and 60 of a rare binary score
+    5.0 % and .95; 200 and 20 exponential, heavy-tailed or tied ones at most 1.7 % and at least
+    .98; 30 and 30 normal ones 3.7 % and .96. Of strata: 6 normal ones 2.0 % and .98; 12 exponential
+    or rare binary ones with 20 and 3 rows at most 1.0 % and at least .998; 20 with skewed effects
+    3.3 % and .98. A gap of one standard deviation lay in its interval in .94 (log-normal, t with 3
+    degrees of freedom, 100 and 100 rows; 60 strata of exponential rows) to .99 (6 strata).
+
     References
     ----------
-    Field and Welsh (2007), ``field2007``; Holm (1979), ``holm1979``. Theorem T6 of the book.
+    :cite:`hall1992` (skewness), :cite:`holm1979` (all pairs). Theorem T6 of the book.
 
     Examples
     --------
@@ -104,26 +118,32 @@ def group_gaps(
         raise InputError("scores are constant within every stratum; that leaves no unit.")
     scale = float(np.sqrt(square / freedom)) if unit == "within-sd" else 1.0
     stream = rng.generator(seed, "gaps")
-    count, total, squares = (
-        _per_stratum(table, values, strata, k) for values in (np.ones(len(x)), x, x**2)
-    )
+    count, total = (_per_stratum(table, values, strata, k) for values in (np.ones(len(x)), x))
     pairs = _pairs(table, count, minimum_support)
     if not pairs:
         raise InputError(
             f"groups leave no pair with {minimum_support} rows each in common strata; lower "
             "minimum_support, or pass fewer attributes."
         )
-    within_square = np.bincount(strata, x**2, k) if unit == "within-sd" else None
     first, second = np.array(pairs).T
-    if within is not None:
-        gaps, draws, p = _by_strata(
-            count, total, within_square, error, strata, first, second, n_resamples, stream
+    ends = (float(x.min()), float(x.max()))
+    if within is None:
+        sums = np.stack(
+            [count[0], total[0], *(_per_stratum(table, x**i, strata, k)[0] for i in (2, 3))]
         )
+        noise = rows_noise(
+            sums, first, second, scale=scale, ends=ends, n=len(x), rounding=error,
+            fourth=float((x**4).mean()) if unit == "within-sd" else None,
+        )  # fmt: skip
     else:
-        gaps, draws, p = _by_rows(count, total, squares, scale, first, second, n_resamples, stream)
+        noise = strata_noise(
+            count, total, first, second, scale=scale, ends=ends, rounding=error, rng=stream,
+            squares=np.bincount(strata, x**2, k) if unit == "within-sd" else None,
+            sizes=np.bincount(strata, minlength=k),
+        )  # fmt: skip
     share = count.sum(axis=0) / len(x)
     harmonic = 1 / (1 / share[first] + 1 / share[second])
-    frame = gap_table(table, gaps, draws, p, pairs, level)
+    frame = gap_table(table, noise, pairs, level, noise.draws(n_resamples, stream))
     used = (count[:, first] > 0) & (count[:, second] > 0)
     frame["strata"] = used.sum(axis=0)
     frame["bound"] = (frame["gap"].abs() - margin).clip(lower=0) * harmonic
@@ -193,47 +213,3 @@ def _pairs(table: GroupTable, count: np.ndarray, support: int) -> list[tuple[int
             "labels, pass fewer attributes, or lower order."
         )
     return pairs
-
-
-def _by_strata(
-    count: np.ndarray, total: np.ndarray, square: np.ndarray | None, error: float,
-    strata: np.ndarray, first: np.ndarray, second: np.ndarray, n_resamples: int,
-    stream: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Return gaps, bootstrap gaps [draws, pairs] and sign-flip p-values."""
-    k = len(count)
-    mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
-    used = ((count[:, first] > 0) & (count[:, second] > 0)).astype(float)
-    difference = (mean[:, first] - mean[:, second]) * used
-    size = np.bincount(strata, minlength=k)
-    weights = stream.multinomial(k, np.full(k, 1 / k), size=n_resamples).astype(float)
-
-    def gap(w: np.ndarray) -> np.ndarray:
-        n_used = w @ used
-        value = np.divide(w @ difference, n_used, out=np.zeros_like(n_used), where=n_used > 0)
-        if square is None:
-            return value
-        return value / np.sqrt((w @ square) / (w @ (size - 1)))[:, None]
-
-    p = [
-        tests.sign_flip_test(difference[used[:, j] > 0, j], rng=stream, resolution=error).p_value
-        for j in range(len(first))
-    ]
-    return gap(np.ones((1, k)))[0], gap(weights), np.array(p)
-
-
-def _by_rows(
-    count: np.ndarray, total: np.ndarray, squares: np.ndarray, scale: float,
-    first: np.ndarray, second: np.ndarray, n_resamples: int, stream: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Return gaps, normal draws around them and two-sided p-values, for independent rows."""
-    from scipy import stats
-
-    n, mean = count[0], total[0] / np.maximum(count[0], 1)
-    variance = np.maximum(squares[0] / np.maximum(n, 1) - mean**2, 0) / np.maximum(n - 1, 1)
-    noise = stream.standard_normal((n_resamples, len(n))) * np.sqrt(variance)
-    gaps = (mean[first] - mean[second]) / scale
-    spread = np.sqrt(variance[first] + variance[second]) / scale
-    z = np.divide(np.abs(gaps), spread, out=np.zeros_like(gaps), where=spread > 0)
-    draws = gaps + (noise[:, first] - noise[:, second]) / scale
-    return gaps, draws, 2 * stats.norm.sf(z)

@@ -6,9 +6,12 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
 from bbb_core import checks, rng
 from bbb_core import stats as tests
+from bbb_core.alignment.gap_noise import few_units
+from bbb_core.alignment.skewed import t_factor
 from bbb_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,8 +37,8 @@ def gap_interactions(
         g_{s,ab|t} = \bar f_{s,a,t} - \bar f_{s,b,t}
 
     Zero for every pair and level if the score of an intersection is the sum of its parts. Strata
-    (occupations) that show every cell of the pair are the independent units: their signs are
-    flipped for the p-value, they are resampled for the interval.
+    (occupations) that show every cell of the pair are the independent units of intervals and tests;
+    see `gap_noise.few_units`.
 
     Parameters
     ----------
@@ -45,8 +48,10 @@ def gap_interactions(
         Labels of the two attributes.
     within : sequence, shape [n]
         Stratum of each row.
-    confidence, n_resamples, seed
-        Of the pointwise intervals and of the random streams.
+    confidence : float
+        Of the pointwise intervals.
+    n_resamples, seed : int
+        Random signings, where all cannot be counted, and their stream.
 
     Returns
     -------
@@ -81,36 +86,44 @@ def gap_interactions(
         names[name] = [str(label) for label in found]
         if len(found) < 2 or (codes[name] < 0).any():
             raise InputError(f"{name} has one label or missing ones; pass two or more, all known.")
-    mean, spread = _cell_means(x, codes, names)
-    error = 4 * tests.rounding_error(scores) / spread  # of a difference of differences of means
-    stream = rng.generator(seed, "gap interactions")
-    rows = []
+    mean, rows, spread, farthest = _cell_means(x, codes, names)
+    tested, values, used, reach = [], [], [], []
     for a, b in combinations(range(len(names["first"])), 2):
         gaps = mean[:, a] - mean[:, b]  # [strata, levels]
-        gaps = gaps[np.isfinite(gaps).all(axis=1)] / spread
-        if len(gaps) < 2:
+        complete = np.isfinite(gaps).all(axis=1)
+        if complete.sum() < 2:
             continue
-        k = gaps.shape[1]
-        for t in range(k):
-            own = gaps[:, t] - (gaps.sum(axis=1) - gaps[:, t]) / (k - 1)
-            made = tests.bootstrap(
-                np.mean, own, n_resamples=n_resamples, confidence=level, rng=stream
-            )
-            p = tests.sign_flip_test(own, rng=stream, resolution=error).p_value
-            pair = (names["first"][a], names["first"][b], names["second"][t])
-            rows.append((*pair, made.value, made.low, made.high, p, len(own)))
-    if not rows:
+        others = gaps.shape[1] - 1
+        size = rows[complete][:, [a, b]].mean(axis=(0, 1))
+        for t, level_name in enumerate(names["second"]):
+            own = gaps[:, t] - (gaps.sum(axis=1) - gaps[:, t]) / others
+            tested.append((names["first"][a], names["first"][b], level_name))
+            values.append(np.where(complete, own, 0.0))
+            used.append(complete)
+            reach.append(farthest / size[t])
+    if not tested:
         raise InputError("within leaves no pair of groups in two complete strata; pass more rows.")
-    columns = ["first", "second", "level", "interaction", "low", "high", "p_value", "strata"]
-    table = pd.DataFrame(rows, columns=columns)
-    table.insert(7, "adjusted", tests.holm(table["p_value"]))
-    return table
+    step = np.array(reach) / spread
+    noise = few_units(
+        np.stack(values, axis=1) / spread, np.stack(used, axis=1), step, step, n_flips=n_resamples,
+        rounding=4 * tests.rounding_error(scores) / spread,  # differences of differences of means
+        rng=rng.generator(seed, "gap interactions"),
+    )  # fmt: skip
+    low, high = noise.limits.interval(t_factor(stats.norm.isf((1 - level) / 2), noise.freedom))
+    table = pd.DataFrame(tested, columns=["first", "second", "level"])
+    return table.assign(
+        interaction=noise.limits.estimate, low=low, high=high, p_value=noise.p_value,
+        adjusted=tests.holm(noise.p_value), strata=noise.freedom + 1,
+    )  # fmt: skip
 
 
 def _cell_means(
     x: np.ndarray, codes: dict[str, np.ndarray], names: dict[str, list[str]]
-) -> tuple[np.ndarray, float]:
-    """Return means [strata, first, second], NaN where a cell is empty, and the pooled spread."""
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Return means and rows of cells [strata, first, second], the pooled spread and the farthest.
+
+    Means are NaN where a cell is empty. The farthest row is seen from the mean of its stratum.
+    """
     shape = tuple(len(names[name]) for name in ("within", "first", "second"))
     cell = np.ravel_multi_index([codes[n] for n in ("within", "first", "second")], shape)
     count = np.bincount(cell, minlength=int(np.prod(shape)))
@@ -118,8 +131,10 @@ def _cell_means(
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(shape)
     strata = codes["within"]
     centre = np.bincount(strata, x) / np.bincount(strata)
-    square = float(((x - centre[strata]) ** 2).sum())
+    centred = x - centre[strata]
+    square = float((centred**2).sum())
     freedom = len(x) - shape[0]
     if freedom < 1 or square == 0:
         raise InputError("scores are constant within every stratum; that leaves no unit.")
-    return mean, float(np.sqrt(square / freedom))
+    spread = float(np.sqrt(square / freedom))
+    return mean, count.reshape(shape), spread, float(np.abs(centred).max())

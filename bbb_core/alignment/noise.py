@@ -15,10 +15,11 @@ def correlated_normals(
 ) -> np.ndarray:
     """Return standard normal draws [n_draws, m] with the correlation of `covariance`.
 
-    Coordinates of variance zero (empty groups) stay zero.
+    Coordinates of variance zero up to rounding (empty groups, groups of all rows) stay zero.
     """
-    scale = np.sqrt(np.diag(covariance))
-    live = scale > 0
+    variance = np.diag(covariance)
+    live = variance > 1e-12 * variance.max(initial=0.0)
+    scale = np.sqrt(np.where(live, variance, 0.0))
     draws = np.zeros((n_draws, len(scale)))
     if live.any():
         correlation = covariance[np.ix_(live, live)] / np.outer(scale[live], scale[live])

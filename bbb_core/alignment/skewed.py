@@ -3,6 +3,7 @@ r"""Limits of sums whose noise is skewed, as rare truths and few clusters make i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import special, stats
@@ -13,14 +14,14 @@ LEAST_SKEW = 1e-5
 """Below it the gamma law and the normal law agree to 1e-5 of a standard deviation."""
 
 
-def t_factor(critical: float, freedom: int) -> float:
+def t_factor(critical: float, freedom: Any) -> Any:
     """Turn a critical value of normal statistics into that of t statistics of equal tail."""
-    return float(stats.t.isf(special.ndtr(-critical), max(freedom, 1)))
+    return stats.t.isf(special.ndtr(-critical), np.maximum(freedom, 1))
 
 
-def as_normal(z: np.ndarray, freedom: int) -> np.ndarray:
+def as_normal(z: np.ndarray, freedom: Any) -> np.ndarray:
     """Turn non-negative t statistics into normal ones of equal tail: undoes `t_factor`."""
-    return -special.ndtri(stats.t.sf(z, max(freedom, 1)).clip(1e-300))
+    return -special.ndtri(stats.t.sf(z, np.maximum(freedom, 1)).clip(1e-300))
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Side:
         """Return the side of the sums divided by n."""
         return Side(self.scale / n, self.skew, self.shift / n)
 
-    def reach(self, z: np.ndarray | float) -> np.ndarray:
+    def reach(self, z: Any) -> np.ndarray:
         """Return the distance of the limit with the tail of a normal score z >= 0.
 
         The quantile of the gamma law is that of Wilson and Hilferty :cite:`wilson1931`.
@@ -105,6 +106,23 @@ class Limits:
         variance = np.maximum(variance, 0.0)
         return cls(estimate, Side.of(variance, -third, below), Side.of(variance, third, above))
 
+    @classmethod
+    def widened(
+        cls,
+        estimate: np.ndarray,
+        variance: np.ndarray,
+        centred: np.ndarray,
+        below: np.ndarray,
+        above: np.ndarray,
+    ) -> Limits:
+        """Return limits of sums over few units, from the centred units [units, ...].
+
+        Few units tell skewness badly, so it may widen a limit but not narrow it.
+        """
+        third = (centred**3).sum(axis=0)
+        down = Side.of(variance, (-third).clip(0), below)
+        return cls(estimate, down, Side.of(variance, third.clip(0), above))
+
     def over(self, n: int) -> Limits:
         """Return the limits of the sums divided by n."""
         return Limits(self.estimate / n, self.below.over(n), self.above.over(n))
@@ -119,7 +137,7 @@ class Limits:
         )
         return Side(*pairs)
 
-    def interval(self, z: float) -> tuple[np.ndarray, np.ndarray]:
+    def interval(self, z: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return lower and upper limits with the tails of a normal score z >= 0."""
         return self.estimate - self.below.reach(z), self.estimate + self.above.reach(z)
 

@@ -88,11 +88,11 @@ def published():
 
 
 def test_a_planted_intersection_is_found_in_the_right_scorer():
-    """The interaction is 20 standard deviations of the noise in each of 12 strata: p = 2 / 4096."""
+    """The interaction is 20 standard deviations of the noise in each of 12 strata."""
     found = audit_published_intersections(published(), n_resamples=200)
     top = found.interactions.sort_values("p_value").iloc[0]
     assert (top["scorer"], top["level"]) == ("ImageReward", "black")
-    assert top["p_value"] == pytest.approx(2 / 4096)
+    assert 2 / 4096 <= top["p_value"] < 0.002  # the first is the least that 12 signs can say
     widest = found.widest().set_index(["scorer", "groups"])
     worst = widest.loc[("ImageReward", "gender & race")]
     assert worst["lower"] == "gender=female & race=black"

@@ -1,0 +1,194 @@
+"""Noise of gaps between groups: over strata as independent units, or over rows (theorem T6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from bbb_core import stats as tests
+from bbb_core.alignment.skewed import Limits, Side, as_normal
+
+__all__ = ["GapNoise", "few_units", "rows_noise", "strata_noise"]
+
+
+@dataclass(frozen=True)
+class GapNoise:
+    """Gaps with their limits and p-values, and how their noise moves together.
+
+    Parameters
+    ----------
+    limits : Limits, shape [pairs]
+    freedom : numpy.ndarray, shape [pairs]
+        Degrees of freedom of each gap's noise.
+    p_value : numpy.ndarray, shape [pairs]
+    parts : numpy.ndarray, shape [units, pairs]
+        Independent parts that noise is the sum of; their products are its covariance.
+    """
+
+    limits: Limits
+    freedom: np.ndarray
+    p_value: np.ndarray
+    parts: np.ndarray
+
+    def draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Return standard normal noise [n, pairs] with the correlation of the gaps."""
+        norm = np.sqrt((self.parts**2).sum(axis=0))
+        unit = np.divide(self.parts, norm, out=np.zeros_like(self.parts), where=norm > 0)
+        return rng.standard_normal((n, len(unit))) @ unit
+
+
+def few_units(
+    values: np.ndarray,
+    used: np.ndarray,
+    below: np.ndarray,
+    above: np.ndarray,
+    *,
+    extra: np.ndarray | float = 0.0,
+    rounding: float = 0.0,
+    n_flips: int = 9999,
+    rng: np.random.Generator,
+) -> GapNoise:
+    """Return the noise of means over few units (strata), column by column.
+
+    Intervals are t intervals that skewness and one imagined unit widen, the unit as far from the
+    mean as any on either side. The p-value is the larger of two: that of flipped signs, exact where
+    values are symmetric about zero, and that of the limits with squares about zero, which guards
+    its level where they are not. (Sums over the root of their own squares need no t tails.)
+
+    Parameters
+    ----------
+    values, used : numpy.ndarray, shape [units, m]
+        A value per unit, zero where a unit is not used, and which are used: two or more.
+    below, above : numpy.ndarray, shape [m]
+        How much further one row that nobody saw may move a unit.
+    extra : numpy.ndarray, shape [units, m]
+        What each unit adds to the noise of a mean beyond its own value (a common scale).
+    rounding : float
+        Values closer to zero count as zero.
+    n_flips, rng
+        Random signings, where all cannot be counted, and their stream.
+    """
+    k = used.sum(axis=0)
+    flipped = [
+        tests.sign_flip_test(
+            column[inside], n_permutations=n_flips, rng=rng, resolution=rounding or None
+        ).p_value
+        for column, inside in zip(values.T, used.T, strict=True)
+    ]
+    values = np.where(np.abs(values) > rounding, values, 0.0) / k
+    mean = values.sum(axis=0)
+    centred = np.where(used, values - mean / k, 0.0) + extra
+    far, one = np.abs(centred).max(axis=0), np.maximum(below, above) / k
+    variance = k / (k - 1) * (centred**2).sum(axis=0)
+    limits = Limits.widened(mean, variance, centred, np.maximum(far, one), np.maximum(far, one))
+    lower = np.maximum((-values).max(axis=0), below / k)
+    upper = np.maximum(values.max(axis=0), above / k)
+    about_zero = Limits.widened(mean, (values**2).sum(axis=0), centred, lower, upper)
+    p_value = np.maximum(flipped, 2 * stats.norm.sf(about_zero.score()))
+    return GapNoise(limits, k - 1, p_value, centred)
+
+
+def strata_noise(
+    count: np.ndarray,
+    total: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    scale: float,
+    ends: tuple[float, float],
+    squares: np.ndarray | None,
+    sizes: np.ndarray,
+    rounding: float,
+    rng: np.random.Generator,
+) -> GapNoise:
+    """Return the noise of mean differences within strata.
+
+    Parameters
+    ----------
+    count, total : numpy.ndarray, shape [strata, groups]
+        Rows, and sums of scores centred within strata.
+    first, second : numpy.ndarray, shape [pairs]
+        Places of the groups.
+    scale : float
+        The unit of the gaps.
+    ends : tuple of float
+        Least and largest centred score.
+    squares : numpy.ndarray, shape [strata], or None
+        Sums of squared centred scores where the unit was estimated from them.
+    sizes : numpy.ndarray, shape [strata]
+        Rows of each stratum, in whichever group.
+    rounding, rng
+        See `few_units`; `rounding` in the scale of the scores.
+    """
+    mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    used = (count[:, first] > 0) & (count[:, second] > 0)
+    difference = np.where(used, mean[:, first] - mean[:, second], 0.0) / scale
+    size = [(count[:, g] * used).sum(axis=0) / used.sum(axis=0) for g in (first, second)]
+    down, up = -ends[0] / scale, ends[1] / scale
+    below = np.maximum(down / size[0], up / size[1])
+    above = np.maximum(up / size[0], down / size[1])
+    extra: np.ndarray | float = 0.0
+    if squares is not None:  # the unit is a root of a mean square, estimated from the same strata
+        excess = (squares / scale**2 - (sizes - 1)) / (sizes - 1).sum()
+        gap = difference.sum(axis=0) / used.sum(axis=0)
+        extra = -gap / 2 * excess[:, None]
+    return few_units(
+        difference, used, below, above, extra=extra, rounding=rounding / scale, rng=rng
+    )
+
+
+def rows_noise(
+    sums: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    scale: float,
+    ends: tuple[float, float],
+    fourth: float | None,
+    n: int,
+    rounding: float,
+) -> GapNoise:
+    """Return the noise of differences of means of independent rows.
+
+    Parameters
+    ----------
+    sums : numpy.ndarray, shape [4, groups]
+        Rows, and sums of the centred scores, of their squares and of their cubes.
+    first, second, scale, ends
+        See `strata_noise`.
+    fourth : float or None
+        Mean fourth power of all centred scores where the unit was estimated from them.
+    n : int
+        Rows of the sample.
+    rounding : float
+        Gaps closer to zero, in the scale of the scores, count as zero.
+    """
+    count, (total, squares, cubes) = np.maximum(sums[0], 1), sums[1:] / scale ** np.c_[[1, 2, 3]]
+    mean, freedom = total / count, np.maximum(count - 1, 1)
+    variance = (squares - count * mean**2).clip(0) / (count * freedom)
+    third = (cubes - 3 * mean * squares + 2 * count * mean**3) / count**3
+    gap = mean[first] - mean[second]
+    gap = np.where(np.abs(gap) > rounding / scale, gap, 0.0)
+    both = variance[first] + variance[second]
+    low, high = ends[0] / scale, ends[1] / scale
+    down, up = (mean - low) / count, (high - mean) / count
+    whole = both
+    if fourth is not None:  # the unit is a root of a mean square, estimated from the same rows
+        shared = (cubes - mean * squares) / count
+        whole = both - gap * (shared[first] - shared[second]) / n
+        whole = (whole + gap**2 / 4 * (fourth / scale**4 - 1) / n).clip(0)
+    skew = third[first] - third[second]  # two samples: it may widen a limit but not narrow it
+    limits = Limits(
+        gap,
+        Side.of(whole, (-skew).clip(0), np.maximum(down[first], up[second])),
+        Side.of(whole, skew.clip(0), np.maximum(up[first], down[second])),
+    )
+    terms = variance**2 / freedom
+    least = np.minimum(freedom[first], freedom[second])
+    welch = np.divide(both**2, terms[first] + terms[second], out=least.copy(), where=both > 0)
+    parts = np.zeros((len(count), len(gap)))
+    pair = np.arange(len(gap))
+    parts[first, pair], parts[second, pair] = np.sqrt(variance[first]), -np.sqrt(variance[second])
+    return GapNoise(limits, welch, 2 * stats.norm.sf(as_normal(limits.score(), welch)), parts)
