@@ -15,7 +15,7 @@ from scipy import special, stats
 
 from bbb_core.balance.floor import count_table
 from bbb_core.errors import InputError
-from bbb_core.stats import Estimate, binomial_interval, bootstrap, mean_interval
+from bbb_core.stats import Estimate, binomial_interval, bootstrap, correlation, mean_interval
 
 __all__ = ["Amplification", "amplification", "copying_more_extreme", "log_odds_slope"]
 
@@ -122,10 +122,10 @@ def amplification(
         Whole numbers, shape ``[m, 2]``: images of prompt i read as first and second group; row i
         of both is the same prompt.
     n_resamples, rng
-        Of the bootstrap of slope and correlations over prompts (pairs of rows go together).
+        Of the bootstrap of the slope over prompts (pairs of rows go together).
     confidence
-        Level of all intervals; that of `more_extreme` is exact, that of `excess` is
-        `bbb_core.stats.mean_interval`.
+        Level of all intervals: exact for `more_extreme`, `bbb_core.stats.mean_interval` for
+        `excess`, `bbb_core.stats.correlation` for the correlations.
 
     Raises
     ------
@@ -148,18 +148,10 @@ def amplification(
     options = {"n_resamples": n_resamples, "confidence": confidence, "rng": rng}
     return Amplification(
         slope=bootstrap(log_odds_slope, x, y, **options),
-        correlation=bootstrap(_pearson, t, g, **options),
-        rank_correlation=bootstrap(_spearman, t, g, **options),
+        correlation=correlation(t, g, confidence=confidence),
+        rank_correlation=correlation(t, g, method="spearman", confidence=confidence),
         more_extreme=Estimate(float(extreme.mean()), *ends, confidence),
         copying=float(copying.mean()),
         excess=mean_interval(extreme - copying, confidence=confidence),
         n=len(x),
     )
-
-
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
-    return float(np.corrcoef(x, y)[0, 1])
-
-
-def _spearman(x: np.ndarray, y: np.ndarray) -> float:
-    return _pearson(stats.rankdata(x), stats.rankdata(y))

@@ -140,7 +140,7 @@ def audit_generations(
     reader_error
         Largest share of images that the reader is supposed to get wrong.
     n_resamples, seed
-        Of the bootstraps of slopes and correlations over prompts, each with its own stream.
+        Of the bootstraps of slopes over prompts, each with its own stream.
     confidence
         Level of all intervals; means speak of the prompts that these were drawn from.
 
