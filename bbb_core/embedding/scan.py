@@ -114,7 +114,7 @@ def scan(
     Examples
     --------
     >>> found = scan(np.eye(3), torch.eye(3)[:1], k=2)
-    >>> found.nearest_rows[0, 0], found.n
+    >>> int(found.nearest_rows[0, 0]), found.n
     (0, 3)
     """
     prompts = checks.unit_rows("prompts", prompts)

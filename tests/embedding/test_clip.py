@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import open_clip
@@ -420,3 +422,16 @@ def test_the_record_is_well_formed():
         full = np.eye(n)
         full[np.triu_indices(n, k=1)] = record.cosines
         assert np.linalg.eigvalsh(np.triu(full) + np.triu(full, 1).T).min() > 0
+
+
+def test_the_record_is_what_the_published_vectors_give():
+    """Detic's file and its row names, where ``BBB_DATA_DIR`` holds them."""
+    folder = Path(os.environ.get("BBB_DATA_DIR", "none"))
+    file, names = folder / "detic_oid_clip_vitb32_a_cname.npy", folder / "openimages_500_names.txt"
+    if not (file.is_file() and names.is_file()):
+        pytest.skip("BBB_DATA_DIR holds no Detic vectors")
+    table = load_encoder(f"table:{file}:{names}")
+    record = RECORDED["ViT-B-32", "openai"]
+    rows = table.encode_text([text.removeprefix("a ").capitalize() for text in record.texts])
+    cosines = (rows @ rows.T)[tuple(np.triu_indices(len(rows), k=1))]
+    assert cosines.tolist() == pytest.approx(record.cosines, abs=1e-4)
