@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import atexit
 import errno
-import io
 import logging
 import os
 import signal
@@ -34,6 +33,7 @@ from bbb_core.publishing.failures import Failure
 __all__ = ["BUG", "BadInput", "run", "told"]
 
 BUG = 70
+_LAYOUT = "\n\t"
 
 _OURS = {
     getattr(errno, name, None)
@@ -85,7 +85,7 @@ def told(error: Exception) -> click.ClickException | None:
     if isinstance(error, click.ClickException):
         return error
     if isinstance(error, Failure):
-        return click.ClickException(plain(str(error), keep="\n\t"))
+        return click.ClickException(str(error))
     line = str(error) if isinstance(error, InputError) else _cause(error)
     return None if line is None else BadInput(plain(" ".join(line.split())))
 
@@ -153,11 +153,19 @@ def run(call: Callable[[], Any]) -> int:
         found = told(error)
         if found is None:
             return _bug(error)
-        lines = io.StringIO()
-        found.show(lines)
-        click.echo(plain(lines.getvalue(), keep="\n\t"), err=True, nl=False)
+        _show(found)
         _forget(sys.stdout)
         return found.exit_code
+
+
+def _show(error: click.ClickException) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # its message is the help
+        error.show()
+        return
+    said = error.format_message()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        said = f"{' '.join(said.split())} See {error.ctx.command_path} --help."
+    click.echo(f"Error: {plain(said, keep=_LAYOUT)}", err=True)
 
 
 def _interrupted(error: BaseException | None) -> int:
@@ -168,7 +176,7 @@ def _interrupted(error: BaseException | None) -> int:
 
 
 def _bug(error: Exception) -> int:
-    click.echo(plain("".join(traceback.format_exception(error)), keep="\n\t"), err=True, nl=False)
+    click.echo(plain("".join(traceback.format_exception(error)), keep=_LAYOUT), err=True, nl=False)
     click.echo(
         "This is a bug of bbb, no fault of your input. Please report it with the lines above and "
         "the command.",

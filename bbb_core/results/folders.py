@@ -63,7 +63,7 @@ def vacant(out: str | Path, *, ours: Callable[[Path], bool] = lambda folder: Fal
         place = Path(os.path.realpath(out))
         if os.path.islink(place) or (os.path.lexists(place) and not place.is_dir()):
             raise OSError(errno.ENOTDIR, "it is no folder")
-        above = next(folder for folder in place.parents if os.path.lexists(folder))
+        above = next((folder for folder in place.parents if os.path.lexists(folder)), place)
         if not above.is_dir():
             raise OSError(errno.ENOTDIR, f"{plain(str(above))} is no folder")
         if place.is_dir() and contents(place) and not ours(place):

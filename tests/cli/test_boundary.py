@@ -165,7 +165,8 @@ def test_a_signal_that_somebody_ignores_stays_ignored(command):
 def test_a_huge_number_is_refused_where_it_is_read(number):
     result = CliRunner().invoke(cli.main, [*PLAN, f"--readings={number}"])
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1].startswith("Error: Invalid value for '--readings'")
+    assert result.stderr.startswith("Error: Invalid value for '--readings'")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("device", ["xpu", "cuda:", "tpu0", "", "\udcff"])
@@ -174,6 +175,26 @@ def test_a_device_that_nothing_here_runs_on_is_refused(device):
     result = CliRunner().invoke(cli.main, words)
     assert result.exit_code == 2
     assert "choose cpu, cuda, cuda:0, mps or auto" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["stdy"], ["study", "plam"], [*PLAN, "--raedings=5"], ["study", "new"], [*PLAN, "more"],
+     [*PLAN, "--error", "\x1b[2J"], ["--\x1b[2J"], [*PLAN, "--cant-tell"]],
+)  # fmt: skip
+def test_what_click_refuses_is_one_line_too(words):
+    result = CliRunner().invoke(cli.main, words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert "\x1b" not in result.stderr
+
+
+def test_a_group_without_a_command_shows_its_help():
+    result = CliRunner().invoke(cli.main, ["study"])
+    assert result.exit_code == 2
+    assert "Commands:" in result.stderr
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

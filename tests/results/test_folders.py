@@ -85,6 +85,7 @@ def test_causes_are_named_before_the_work(tmp_path):
         "file/below": "file is no folder",
         "full": "it holds other files",
         "loop": "it is no folder",
+        "/": "it holds other files",
     }.items():
         with pytest.raises(
             InputError, match=rf"^--out .*\({'.*' + said}\); name another folder\.$"
