@@ -31,6 +31,9 @@ _BUFFER = 2**16
 LONGEST_LINE = 2**20
 """Characters."""
 
+MOST_LINES = 20_000_000
+"""Lines, empty ones too: half a gigabyte of them fits into half a megabyte of gzip."""
+
 
 def shown(path: str | os.PathLike[str]) -> str:
     r"""Return a path as it may stand in a message: nothing in it moves a terminal's cursor.
@@ -196,7 +199,10 @@ def _lines(stream: io.BufferedReader[Any], what: str) -> Iterator[str]:
         raise UnicodeError("an archive")
     encoding = next((name for bom, name in _BOMS.items() if start.startswith(bom)), "utf-8")
     text = io.TextIOWrapper(stream, encoding=encoding, newline="")
+    count = 0
     while line := text.readline(LONGEST_LINE + 1):
+        if (count := count + 1) > MOST_LINES:
+            raise InputError(f"{what} has more than {MOST_LINES} lines; split it.")
         if len(line) > LONGEST_LINE:
             raise InputError(f"{what} has a line of more than {LONGEST_LINE} characters; break it.")
         if "\0" in line:

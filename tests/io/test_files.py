@@ -9,6 +9,7 @@ import tracemalloc
 import pytest
 
 from bbb_core.errors import InputError
+from bbb_core.io import files
 from bbb_core.io.files import LONGEST_LINE, open_text, read_text, regular_file, shown
 
 TEXT = "nurse\nzoë\nfür\n"
@@ -61,6 +62,15 @@ def test_a_line_is_bounded(tmp_path):
     (tmp_path / "f").write_bytes(b"a" * (LONGEST_LINE + 1))
     with pytest.raises(InputError, match="a line of more than"):
         read(tmp_path / "f", most=10**7)
+
+
+def test_lines_are_counted_empty_ones_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_LINES", 100)
+    (tmp_path / "f").write_bytes(b"\n" * 100)
+    assert len(read(tmp_path / "f")) == 100
+    (tmp_path / "f").write_bytes(b"\r" * 101)
+    with pytest.raises(InputError, match="more than 100 lines"):
+        read(tmp_path / "f")
 
 
 def test_what_is_no_regular_file(tmp_path):
