@@ -32,6 +32,20 @@ def test_the_interval_keeps_its_level(name, m, n):
         assert stats.binom.sf(found["above"] - 1, 600, 0.025) > 1e-5
 
 
+def test_the_simulation_judges_the_interval_that_users_get():
+    """The same stream drawn again: as many misses, and the same mean width."""
+    m, n, key = 3, 10, (12, "same stream")
+    found = trials._fixed("none of these", m, n, 40, 0.5, generator(*key))
+    stream, shares = generator(*key), trials.GENERATORS["none of these"](m)
+    drawn = np.stack([stream.multinomial(n, p, 40) for p in shares], axis=1)
+    ends = [
+        mean_imbalance(counts, target=[0.5, 0.5, 0.0], confidence=0.5).corrected for counts in drawn
+    ]
+    assert found["above"] == sum(e.low > found["truth"] for e in ends)
+    assert found["below"] == sum(e.high < found["truth"] for e in ends)
+    assert found["width"] == pytest.approx(np.mean([e.high - e.low for e in ends]))
+
+
 def test_the_interval_is_not_silly_wide():
     """Against normal intervals of the same images with the truth known, and the sampling floor."""
     n, m = 50, 20
