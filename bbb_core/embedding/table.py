@@ -30,6 +30,7 @@ __all__ = ["MAX_VALUES", "Table", "load_table", "save_table"]
 
 _NAMED = 3  # unknown texts that a message names
 _PAIR = re.compile(r"(?P<rows>.+?\.npy):(?P<names>.+)", re.IGNORECASE)
+_ALIKE = 1e-6  # what rounding leaves of equal unit rows
 _BLOCK = 2**20  # numbers that are scaled at a time
 
 
@@ -41,7 +42,7 @@ class Table(BatchedEncoder):
             name=name, level="sentence", fingerprint=fingerprint, dim=int(rows.shape[1]),
             batch_size=4096, cached=False,
         )  # fmt: skip
-        self._index = {text: row for row, text in enumerate(texts)}
+        self._index = {text: row for row, text in enumerate(texts)}  # of equal rows the last
         self._table = rows
 
     @property
@@ -65,7 +66,7 @@ def load_table(path: str | Path) -> Table:
     ------
     InputError
         When the file is missing, hostile (pickled, too large), malformed, or a row is NaN,
-        infinite, zero or a duplicate; rows are counted from 0.
+        infinite or zero, or a text stands twice with two embeddings; rows are counted from 0.
     """
     said = str(path)
     pair = _PAIR.fullmatch(said)
@@ -124,8 +125,12 @@ def _unit(path: str, texts: list[str], rows: np.ndarray) -> np.ndarray:
         found[start : start + step] = part / np.linalg.norm(part, axis=1, keepdims=True)
     seen: dict[str, int] = {}
     for number, text in enumerate(texts):
-        if not text.strip() or text in seen:
-            how = f"repeats row {seen[text]}" if text in seen else "is empty"
-            raise InputError(f"table {path}: the text of row {number} ({shortened(text)!r}) {how}.")
-        seen[text] = number
+        if not text.strip():
+            raise InputError(f"table {path}: the text of row {number} ({text!r:.80}) is empty.")
+        first = seen.setdefault(text, number)
+        if first != number and np.abs(found[first] - found[number]).max() > _ALIKE:
+            raise InputError(
+                f"table {path}: the text of row {number} ({shortened(text)!r}) repeats row {first} "
+                "with another embedding; keep one of them."
+            )
     return found

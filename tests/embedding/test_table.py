@@ -81,6 +81,12 @@ def test_shapes_are_checked(tmp_path, kind):
         load_encoder(f"table:{write(tmp_path, kind, rows=ROWS.astype(np.int64))}")
 
 
+def test_a_text_that_stands_twice_with_one_embedding_is_read(tmp_path):
+    rows = np.array([[3.0, 4.0], [1.0, 0.0], [6.0, 8.0]])
+    table = load_encoder(f"table:{write(tmp_path, 'npz', texts=['a', 'b', 'a'], rows=rows)}")
+    assert table.encode_text(["a"]).tolist() == [pytest.approx([0.6, 0.8])]
+
+
 class Bomb:
     def __reduce__(self):
         return (exec, ("raise SystemExit('ran')",))
@@ -341,7 +347,9 @@ def test_one_text_in_every_row_takes_its_memory_once(tmp_path):
     """20,000 rows of one text of 100 kB are 2 GB when each is a string of its own."""
     column = pa.DictionaryArray.from_arrays(np.zeros(20_000, np.int32), ["x" * 100_000])
     rows = np.ones(20_000, np.float32)
-    pq.write_table(pa.table({"text": column, "0": rows, "1": rows}), tmp_path / "r.parquet")
+    pq.write_table(
+        pa.table({"text": column, "0": rows, "1": np.arange(20_000.0)}), tmp_path / "r.parquet"
+    )
     tracemalloc.start()
     with pytest.raises(InputError, match=r"row 1 .* repeats row 0"):
         load_encoder(f"table:{tmp_path / 'r.parquet'}")
