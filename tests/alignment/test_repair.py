@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from bbb_core import alignment
-from bbb_core.alignment.boosting import _added, _round, _run
+from bbb_core.alignment.boosting import _run
 from bbb_core.alignment.groups import group_table
+from bbb_core.alignment.steps import added, next_round
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
@@ -50,7 +51,9 @@ def test_multiaccuracy_is_repaired_on_untouched_rows():
     found = alignment.repair(np.clip(truth + noise - bias, 0, 1), truth, groups)
     assert found.before > 0.02
     assert found.after < 0.003
-    assert set(found.by_group["group"][found.by_group["moved"]]) == {"g=1", "g=0 & t=2"}
+    steps = np.sum([step.steps[0] for step in found.rounds], axis=0)
+    far = {name: step for name, step in zip(found.names, steps, strict=False) if abs(step) > 0.002}
+    assert far == pytest.approx({"g=1": 0.1, "g=0 & t=2": -0.15}, abs=0.01)
 
 
 def test_a_round_leaves_little_error_where_it_was_fitted():
@@ -58,12 +61,12 @@ def test_a_round_leaves_little_error_where_it_was_fitted():
     truth, noise, bias, groups = sample(2000)
     f = np.clip(truth + noise - bias, 0.3, 0.7)
     table = group_table(groups, len(f))
-    found = _round(f, truth, table, 1, 10, 0.95)
+    found = next_round(f, truth, table, 1, 10, 0.95)
     moved = _run(f, table, (found,))
 
     def errors(scores):
         cells = np.bincount(table.patterns, truth - scores, table.members.shape[1])
-        return np.abs(_added(cells[None], table))[0]
+        return np.abs(added(cells[None], table))[0]
 
     critical = 0.2 * np.sqrt([*(table.mask(n).sum() for n in table.names), len(f)])
     assert (errors(f) > 4 * critical).any()
@@ -111,6 +114,22 @@ def test_fair_scores_are_moved_as_rarely_as_promised(rate, notion):
         f, truth, _, groups = small_groups(600, seed, rate, rate=rate, large=0.0)
         count += len(alignment.repair(f, truth, groups, notion=notion).rounds) > 0
     assert count <= stats.binom.isf(1e-4, 150, 0.05)
+
+
+def test_a_family_moves_where_no_group_stands_out():
+    """Forty groups of 15 rows, each off by one standard error or so: 20 fits leave less error.
+
+    No single group is significant as a rule; together they are, and steps are shrunk by half.
+    """
+    left = []
+    for seed in range(20):
+        rng = generator(seed, "family")
+        off, g = 0.1 * rng.standard_normal(40), np.repeat(np.arange(40), 15)
+        truth = (rng.random(600) < 0.5).astype(float)
+        found = alignment.repair(0.5 + off[g], truth, g)
+        made = found.apply(0.5 + off, np.arange(40)) - 0.5
+        left.append(np.sqrt((made**2).mean() / (off**2).mean()))
+    assert np.mean(left) < 0.97
 
 
 def test_events_are_needed_not_rows():
