@@ -155,3 +155,43 @@ def test_confusion_files(file):
     for bad in ("true,a\n", "true,a,b\nx,1,1\n", "true,a,b\nx,1,1\nx,1,1\n", "true,a,b\na,1,b\n"):
         with pytest.raises(InputError):
             read_confusion(file(bad))
+
+
+def test_labels_are_text_and_lost_images_are_counted(file):
+    lines = ["image,prompt,group"] + ["x,nurse,NA"] * 7 + ["x,nurse,None"] * 5
+    lines += ["x,judge,NA"] * 3 + ["x,judge,none"] * 2 + ["x,judge,"] * 4 + ["x,,NA", ",,"]
+    path = file("\n".join(lines))
+    table = read_counts(path)
+    assert table.counts.to_dict("index") == {
+        "nurse": {"NA": 7, "None": 5, "none": 0},
+        "judge": {"NA": 3, "None": 0, "none": 2},
+    }
+    told = json.loads(run(path, "--json").output)
+    assert told["images"] == 17
+    assert told["empty cells"] == {"file": {"prompt": 1, "group": 4}}
+    assert told["target"] == {"NA": 0.5, "None": 0.5, "none": 0.0}
+    report = run(path).output
+    assert "empty cells: 1 in 'prompt' (rows left out), 4 in 'group' (rows left out)" in report
+    assert "'None' and 'none' are written differently" in report
+
+
+def test_confusion_of_groups_called_na(file):
+    counts = file("prompt,NA,null\nnurse,60,40\njudge,30,70\n")
+    confusion = file("\ufefftrue;NA;null\r\nNA;95;5\r\nnull;4;96\r\n", "confusion.csv")
+    told = json.loads(run(counts, "--confusion", confusion, "--json").output)
+    row = told["tables"]["corrected"][0]
+    assert row["NA low"] <= 0.6 <= row["NA high"]
+    assert row["NA share"] + row["null share"] == pytest.approx(1)
+
+
+def test_notation_is_said(file):
+    path = file("prompt;man;woman\nnurse;1.200;300\njudge;150;1.350\n")
+    told = json.loads(run(path, "--notation", "1.234,5", "--json").output)
+    assert told["images"] == 3000
+    plain = file("prompt,man,woman\nnurse,1200,300\njudge,150,1350\n", "plain.csv")
+    assert told["tables"] == json.loads(run(plain, "--json").output)["tables"]
+
+
+def test_too_many_prompts_and_groups_are_refused(file):
+    lines = ["prompt,group", *(f"p{i},g{i}" for i in range(1001))]
+    assert "1001 prompts and 1001 groups" in run(file("\n".join(lines))).stderr
