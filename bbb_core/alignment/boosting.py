@@ -113,8 +113,8 @@ def repair(
     small group of a family by much. Rounds follow until nothing is left to move.
 
     *A group that nothing speaks against stays.* The test holds all groups and cells at half of
-    ``1 - confidence`` (Bonferroni) and families at the other half, with limits for skewed noise (`skewed.Side`): a small group of
-    rare events is moved when its *events* suffice, not its rows.
+    ``1 - confidence`` (Bonferroni) and families at the other half, with limits for skewed noise
+    (`skewed.Side`): a small group of rare events is moved when its *events* suffice, not its rows.
 
     *Held out.* Rounds are fitted on a random share of the rows and every group's error is judged
     on the others, before and after. What is returned is fitted once more, on all rows, unless
