@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bbb_core.experiments.audit_trials import run_trials
@@ -59,11 +60,29 @@ def test_auditing_chapter(models):
 
 def test_trials(models):
     found = {(200, bias): run_trials(200, bias, 20, 0)["table"] for bias in (0.0, 0.1)}
-    assert inside(audit_promises.coverage(found))
-    assert inside(audit_promises.level(found))
+    assert inside(audit_promises.rejected(found))
     assert inside(audit_promises.correction(found))
     assert inside(audit_promises.finds(found))
     assert audit_promises.estimators(found).get_axes()
+
+
+def test_levels_are_judged_by_the_level():
+    """Of 100 samples 5 % is 5: nine rejections are chance, fifteen are not, whatever the rest."""
+    from scipy import stats
+
+    def table(column, hits):
+        p = np.where(np.arange(100) < hits, 0.01, 0.5)
+        return pd.DataFrame({column: p, "covered": p > 0.05})
+
+    kind = {(100, 0.0): table("ma_p", 5).assign(mc_p=0.5), (100, 0.1): table("ma_p", 100)}
+    calm, wild = ({"x": table("gap_p", hits)} for hits in (9, 15))
+    tail = stats.binom.sf(8, 100, 0.05)
+    assert audit_promises.level(kind, calm) == {"value": pytest.approx(3 * tail), "n": 300}
+    assert audit_promises.level(kind, wild)["value"] < 0.01
+    assert audit_promises.coverage({(100, 0.0): kind[100, 0.0]}, calm)["value"] > 0.05
+    assert audit_promises.coverage(kind, calm)["value"] < 1e-6  # every interval missed the bias
+    assert audit_promises.worst(wild) == 0.15
+    assert audit_promises.levels(wild).get_axes()
 
 
 def test_reward_chapter(models):
