@@ -101,4 +101,8 @@ def _bound(command: click.Command) -> None:
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bbb")
 def main() -> None:
-    """Bias Begets Bias: run the book's chapters and audit material of your own."""
+    """Bias Begets Bias: run the book's chapters and audit material of your own.
+
+    Exit status: 2 if a file, an option or the machine is at fault, 1 if what was run failed, 70 for
+    a bug of ours, 130 or 143 when interrupted.
+    """

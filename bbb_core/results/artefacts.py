@@ -94,9 +94,11 @@ def _compute(
     final: Path, function: Callable[..., Any], parameters: Mapping[str, Any], head: dict[str, Any]
 ) -> None:
     """Run the function and put its results into `final`, whole or not at all."""
-    with workspace(final.parent) as folder:
-        temporary = folder / "made"
-        temporary.mkdir()
+    with contextlib.ExitStack() as stack:
+        with _storing(final.parent):
+            folder = stack.enter_context(workspace(final.parent))
+            temporary = folder / "made"
+            temporary.mkdir()
         start, token = time.perf_counter(), _inside.set(True)
         try:
             results = function(**parameters)

@@ -58,6 +58,12 @@ def test_an_artefact_of_other_code_is_stale(places):
     made = results.artefact("double", double, parameters={"x": 1})
     stored.keep([f"double-{made.key[:16]}"], places / "committed")
     assert stored.stale() == []
+    manifest = places / "committed" / f"double-{made.key[:16]}" / "manifest.json"
+    whole = manifest.read_text()
+    for damaged in ("", "[]", "{}", "[" * 100_000, '{"function": 5}'):
+        manifest.write_text(damaged)
+        assert stored.stale() == [manifest.parent.name]
+    manifest.write_text(whole)
     path = next((places / "committed").glob("*/manifest.json"))
     manifest = json.loads(path.read_text())
     for change in ({"code": "other"}, {"function": "bbb_core.gone:f"}, {"function": "json:gone"}):
