@@ -11,6 +11,7 @@ from torch import Tensor
 from bbb_core import checks
 from bbb_core.alignment.groups import group_table
 from bbb_core.errors import InputError
+from bbb_core.stats import rounding_error
 
 __all__ = [
     "calibrated_projection",
@@ -148,7 +149,7 @@ def standardise_by_group(scores: Any, groups: Any) -> np.ndarray:
     Raises
     ------
     InputError
-        If a group has one row, or constant scores.
+        If a group has one row, or scores that are constant up to rounding.
 
     Examples
     --------
@@ -162,7 +163,7 @@ def standardise_by_group(scores: Any, groups: Any) -> np.ndarray:
     for name in table.names:
         rows = table.mask(name)
         spread = f[rows].std()
-        if not spread > 0:
+        if spread <= rounding_error(f[rows]):
             raise InputError(f"scores of group {name!r} are constant; leave that group out.")
         out[rows] = f.mean() + f.std() * (f[rows] - f[rows].mean()) / spread
     return out

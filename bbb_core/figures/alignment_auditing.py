@@ -180,12 +180,9 @@ def image_bias(models: ScoredModels, bias: str = "labour") -> dict[str, Any]:
             stats.permutation_test(*pair, n_permutations=1999, rng=stream).p_value for pair in pool
         ]
         table.append(stats.holm(p) < 0.05)
-    hits, stream = np.array(table, float), rng.generator(0, "image-bias-interval")
-    if len(hits) > 1:
-        e = stats.crossed_bootstrap(np.mean, hits, rng=stream)
-    else:
-        e = stats.bootstrap(np.mean, hits[0], rng=stream)
-    return {"value": e.value, "low": e.low, "high": e.high, "n": hits.size}
+    hits = np.array(table, float)
+    e = stats.crossed_mean_interval(hits)
+    return {"value": e.value, "low": max(e.low, 0.0), "high": min(e.high, 1.0), "n": hits.size}
 
 
 def scorer_card(model: ScoredModel) -> pd.DataFrame:

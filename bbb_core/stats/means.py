@@ -63,7 +63,8 @@ def mean_interval(values: Any, *, clusters: Any = None, confidence: float = 0.95
 
     No method holds where the units of a sample often are all equal. Values that are 1 with
     probability .05, else 0: .26 at six units, .64 at twenty; with probability .2: .75 and .98. For
-    shares use `binomial_interval`, which is exact.
+    shares use `binomial_interval`, which is exact, and between known bounds
+    `bounded.bounded_mean_interval`, which holds for every law and is wider.
 
     References
     ----------

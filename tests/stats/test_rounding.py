@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from bbb_core.alignment.baselines import standardise_by_group
 from bbb_core.alignment.gaps import group_gaps
 from bbb_core.alignment.interactions import gap_interactions
 from bbb_core.embedding import association_test
@@ -128,3 +129,8 @@ def test_gaps_of_equal_scores_are_no_evidence():
     other = np.tile(["x", "y"], 2 * k)
     table = gap_interactions(scores, groups, other, within=within, n_resamples=100)
     assert (table["p_value"] == 1).all()
+
+
+def test_scores_that_rounding_parts_have_no_spread():
+    with pytest.raises(InputError, match="'b' are constant"):
+        standardise_by_group([0.1, 0.5, 0.3, NEARLY], ["a", "a", "b", "b"])
