@@ -8,6 +8,6 @@ __all__ = ["InputError"]
 class InputError(ValueError):
     """Bad input: the message names the argument, the offending value and the remedy.
 
-    The command line prints the message of an `InputError` as one line and exits with status 2;
-    every other exception is a defect of the library and keeps its traceback.
+    The command line prints the message of an `InputError` as one line and exits with status 2; what
+    it makes of other exceptions stands in `bbb_core.cli.boundary`.
     """
