@@ -121,6 +121,12 @@ def test_screening_finds_planted_defects():
     }  # fmt: skip
 
 
+def test_screening_needs_strata_to_resample():
+    columns = pd.DataFrame(generator(5).standard_normal((40, 4)))
+    with pytest.raises(InputError, match="within has 5 strata; pass at least 6"):
+        alignment.screen_scores(columns, within=np.arange(40) % 5)
+
+
 def test_bad_input_is_named():
     with pytest.raises(InputError, match="constant within every stratum"):
         alignment.group_gaps([1.0] * 8, ["a", "b"] * 4, within=[0, 0, 0, 0, 1, 1, 1, 1])
