@@ -195,6 +195,8 @@ def scorer_card(model: ScoredModel) -> pd.DataFrame:
     floor = floor_table(ScoredModels((model,)), ["plain"]).iloc[0]
 
     def error(e: Any) -> str:
+        if not e.measurable:
+            return f"not measurable: {e.reason}"
         return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}], p = {e.p_value:.3f}"
 
     rows = {
