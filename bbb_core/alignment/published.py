@@ -87,7 +87,7 @@ def audit_published(
     table : pandas.DataFrame
         As `data.published.load` returns it for ``mj-bench-bias``.
     confidence, n_resamples, seed
-        Of the intervals; bootstrap resamples over occupations; their stream.
+        Of the intervals; draws of noise, and resamples of occupations in the screen; their stream.
 
     References
     ----------

@@ -72,7 +72,7 @@ def audit_published_intersections(
         As `data.published.load` returns it for ``mj-bench-bias``; images whose request names no
         race are left out.
     confidence, n_resamples, seed
-        Of the intervals; bootstrap resamples over occupations; their stream.
+        Of the intervals; draws of noise and random signings; their stream.
 
     Raises
     ------
