@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from bbb_core import checks
 from bbb_core.balance.shares import balanced_floor
@@ -139,12 +139,24 @@ def split_halves(x: np.ndarray, pi: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         for a, aim in enumerate(pi):
             seen, place = np.unique(x[rows, a], return_inverse=True)
             drawn = np.floor(half * seen / size)[:, None] + np.arange(-reach, reach + 1)
-            chance = stats.hypergeom.pmf(drawn, size, seen[:, None], half)  # [seen, reached]
+            chance = _hypergeometric(drawn, int(size), seen[:, None], half)  # [seen, reached]
             chosen = chance * (drawn > half * aim + 1e-9 * half)
             rest = (seen[:, None] - drawn) / (size - half)
             shares[rows] += (chosen * rest).sum(axis=1)[place]
             masses[rows] += aim * chosen.sum(axis=1)[place]
     return shares, masses
+
+
+def _hypergeometric(j: np.ndarray, n: int, c: np.ndarray, half: int) -> np.ndarray:
+    """Return the chance that `half` of n images hold j of the c ones (fast where n is large)."""
+    inside = (j >= np.maximum(0, half - n + c)) & (j <= np.minimum(c, half))
+    j = np.where(inside, j, np.floor(half * c / n))
+    parts = [_log_choose(c, j), _log_choose(n - c, half - j), -_log_choose(n, half)]
+    return np.where(inside, np.exp(np.sum(np.broadcast_arrays(*parts), axis=0)), 0.0)
+
+
+def _log_choose(n: Any, k: Any) -> Any:
+    return special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
 
 
 def expected_estimates(n: int, share: Any) -> tuple[np.ndarray, np.ndarray]:

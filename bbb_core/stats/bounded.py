@@ -78,7 +78,8 @@ def bounded_mean_interval(
     checks.same_shape(values=x, counts=weight)
     if (weight < 0).any() or weight.sum() < 1:
         raise InputError("counts must not be negative, and count at least one unit.")
-    x, weight = x[weight > 0], weight[weight > 0]
+    x, place = np.unique(x[weight > 0], return_inverse=True)
+    weight = np.bincount(place, weight[weight > 0])
     z, tail = (x - least) / (most - least), (1 - level) / 2
     low, high = 1 - _upper(1 - z, weight, tail), _upper(z, weight, tail)
     value, width = float(np.average(x, weights=weight)), most - least
