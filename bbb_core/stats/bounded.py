@@ -79,7 +79,7 @@ def bounded_mean_interval(
     if (weight < 0).any() or weight.sum() < 1:
         raise InputError("counts must not be negative, and count at least one unit.")
     x, place = np.unique(x[weight > 0], return_inverse=True)
-    weight = np.bincount(place, weight[weight > 0])
+    weight = np.bincount(place, weight[weight > 0]).astype(np.float64)
     z, tail = (x - least) / (most - least), (1 - level) / 2
     low, high = 1 - _upper(1 - z, weight, tail), _upper(z, weight, tail)
     value, width = float(np.average(x, weights=weight)), most - least
