@@ -132,7 +132,7 @@ def heterogeneity(effects: Any, errors: Any, *, confidence: float = 0.95) -> Het
     return Heterogeneity(
         mean=mean, low=mean - t * error, high=mean + t * error,
         tau=tau2**0.5, tau_low=ends[0] ** 0.5, tau_high=ends[1] ** 0.5,
-        i_squared=max(0.0, (q - (k - 1)) / q) if q > 0 else 0.0,
+        i_squared=tau2 / (tau2 + typical),  # is (q - (k - 1)) / q, and rounds as its limits do
         i_squared_low=ends[0] / (ends[0] + typical), i_squared_high=ends[1] / (ends[1] + typical),
         q=q, p_value=float(stats.chi2.sf(q, k - 1)),
         prediction_low=mean - spread, prediction_high=mean + spread,

@@ -29,6 +29,16 @@ def tolerated(level: float, n: int = TRIALS) -> float:
 
 
 class TestHeterogeneity:
+    @given(
+        st.lists(st.floats(-5, 5), min_size=2, max_size=6), st.floats(1e-4, 2), st.integers(0, 9)
+    )
+    def test_estimates_lie_in_their_intervals_to_the_last_digit(self, y, scale, seed):
+        s = scale * (0.1 + generator(seed, "errors").random(len(y)))
+        found = heterogeneity(np.array(y), s)
+        assert found.i_squared_low <= found.i_squared <= found.i_squared_high <= 1
+        assert found.tau_low <= found.tau <= found.tau_high
+        assert found.low <= found.mean <= found.high
+
     def test_equal_errors_have_a_closed_form(self):
         y, s = np.array([0.1, 0.9, -0.4, 0.6, 1.3]), 0.3
         found = heterogeneity(y, np.full(5, s))
