@@ -125,15 +125,16 @@ def group_table(
     patterns, codes = _patterns([a.codes for a in attributes], [len(a.levels) for a in attributes])
     names: list[str] = []
     defined: list[tuple[str, ...]] = []
-    places: list[np.ndarray] = []  # of each combination of attributes: patterns that it groups,
-    group: list[np.ndarray] = []  # and the group of each
+    places: list[np.ndarray] = []  # the patterns of each group, one group after the other
+    sizes: list[np.ndarray] = []
     for size in range(1, min(order, len(attributes)) + 1):
         for chosen in itertools.combinations(range(len(attributes)), size):
             where, member, picks = _crossed([codes[a] for a in chosen])
             if size > 1:
                 few.add(len(picks))
-            places.append(where)
-            group.append(member + len(names))
+            by_group = member.astype(np.min_scalar_type(len(picks))).argsort(kind="stable")
+            places.append(where[by_group].astype(np.int32))
+            sizes.append(np.bincount(member, minlength=len(picks)))
             names += [
                 " & ".join(attributes[a].levels[i] for a, i in zip(chosen, pick, strict=True))
                 for pick in picks.tolist()
@@ -144,9 +145,9 @@ def group_table(
     if len(set(names)) < len(names):
         twice = next(x for i, x in enumerate(names) if x in names[:i])
         raise InputError(f"{name} make two groups {twice!r}; rename a label or an attribute.")
-    column, row = np.concatenate(places), np.concatenate(group)
+    column, ends = np.concatenate(places), np.concatenate([[0], *sizes]).cumsum()
     shape = (len(names), len(codes[0]))
-    members = sparse.csr_array((np.ones(len(row)), (row, column)), shape=shape)
+    members = sparse.csr_array((np.ones(len(column)), column, ends), shape=shape)
     return GroupTable(tuple(names), tuple(defined), patterns, members)
 
 
@@ -198,6 +199,9 @@ def _crossed(codes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarra
     order.
     """
     where = np.flatnonzero(np.min(codes, axis=0) >= 0)
+    if len(codes) == 1:  # levels stand in order, and each has a pattern
+        member = codes[0][where]
+        return where, member, np.arange(member.max(initial=-1) + 1)[:, None]
     member = np.zeros(len(where), np.int64)
     for code in codes:
         joint = member * (int(code.max()) + 1) + code[where]
