@@ -127,9 +127,9 @@ def coverage_table(table: pd.DataFrame) -> pd.DataFrame:
     missed = (table["above"] + table["below"]) / table["audits"]
     shares = table.assign(missed=missed, student=table["student"] / table["audits"])
     worst = shares.groupby(["prompts", "generator", "m"], sort=False)[["missed", "student"]].max()
-    text = [f"{a:.3f} ({b:.2f})" for a, b in worst.to_numpy()]
+    text = [f"{a:.2f} ({b:.2f})" for a, b in worst.to_numpy()]
     made = pd.Series(text, index=worst.index).unstack("m")[sorted(table["m"].unique())]
-    return made.rename(columns=lambda m: f"{m} prompts")
+    return made.rename_axis(index=[None, None], columns="number of prompts")
 
 
 def _fixed(
