@@ -113,10 +113,11 @@ def screening(found: PublishedScores | None) -> Any:
 
 
 def survivors(found: PublishedScores | None) -> Any:
-    """Tabulate the gaps that survive the correction over all scorers and pairs."""
+    """Tabulate the gaps that survive the correction over all scorers and pairs, or the nearest."""
     if found is None:
         return _table(None)
-    s = found.survivors().sort_values("adjusted")
+    kept = found.survivors()
+    s = (kept if len(kept) else found.all_pairs).sort_values("adjusted").head(max(len(kept), 3))
     return _table(
         pd.DataFrame(
             {
