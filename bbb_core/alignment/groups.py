@@ -54,10 +54,24 @@ class GroupTable:
 
     def blocks(self, patterns: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (slice of `patterns`, memberships [groups, block] in float64)."""
-        columns = self.members.tocsc()
+        groups, width = self.members.shape
+        dense = None
+        if 8 * self.members.nnz > groups * width:  # then truth values take less than places
+            dense = np.zeros((groups, width), bool)
+            for row, inside in zip(dense, self._rows(), strict=True):
+                row[inside] = True
+        columns = self.members.tocsc() if dense is None else None
         for start in range(0, len(patterns), BLOCK):
             part = slice(start, start + BLOCK)
-            yield part, columns[:, patterns[part]].toarray()
+            if dense is None:
+                yield part, columns[:, patterns[part]].toarray()
+            else:
+                yield part, dense[:, patterns[part]].astype(np.float64)
+
+    def _rows(self) -> Iterator[np.ndarray]:
+        """Yield the patterns of each group."""
+        for start, end in itertools.pairwise(self.members.indptr):
+            yield self.members.indices[start:end]
 
     def sums(self, values: Any) -> np.ndarray:
         """Add up values per pattern, dense or sparse [k, patterns], to values per group."""

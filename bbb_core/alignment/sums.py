@@ -12,6 +12,8 @@ __all__ = ["GroupSums", "group_sums"]
 
 CORRELATION_CELLS = 200_000
 """Where more cells are occupied, the correlation of the groups is taken from every k-th of them."""
+CORRELATION_WORK = 200_000 * 200**2
+"""The same for more than 200 groups, whose pairs times cells stay below this."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def group_sums(
     g = len(table.names)
     sums = np.zeros((7, g, n_levels))
     overlap = np.zeros((n_levels, g, g))
-    stride = -(-size // CORRELATION_CELLS)
+    stride = -(-size // min(CORRELATION_CELLS, max(CORRELATION_WORK // g**2, 1)))
     for part, members in table.blocks(pattern):
         bounds = np.searchsorted(level[part], np.arange(n_levels + 1))
         for v in np.unique(level[part]):
