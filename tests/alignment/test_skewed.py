@@ -253,3 +253,21 @@ def test_rounding_is_no_error():
     found = alignment.audit(f, truth, np.tile(["a", "b", "c"], 100))
     assert found.multiaccuracy_error.plug_in == 0
     assert found.multiaccuracy_error.p_value == 1
+
+
+@pytest.mark.parametrize(
+    ("k", "law", "level"),
+    [(6, "exponential", 0.058), (20, "exponential", 0.052), (12, "log", 0.092)],
+)
+def test_few_units_reject_as_often_as_the_docstring_of_gaps_says(k, law, level):
+    """Fails once in 10,000 runs if the stated rate is true, and always at three times that rate."""
+    rng = generator(0, "few units", law)
+    draws = (
+        rng.standard_exponential((k, 400)) if law == "exponential" else rng.lognormal(size=(k, 400))
+    )
+    centre = 1.0 if law == "exponential" else np.exp(0.5)
+    nothing = np.zeros(400)
+    noise = few_units(
+        draws - centre, np.ones((k, 400), bool), nothing, nothing, n_flips=499, rng=rng
+    )
+    assert (noise.p_value <= 0.05).sum() <= stats.binom.isf(1e-4, 400, level)
