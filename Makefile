@@ -41,7 +41,7 @@ test: lint ## Everything that must hold; ends with pytest's closing line
 	@$(BIN)/bbb book test-chapters
 	@echo "== chapters again, against the golden claims; the built pages"
 	@OMP_NUM_THREADS=1 IPYTHONDIR=$(CURDIR)/$(BUILD)/ipython $(BIN)/python -m pytest -q \
-	  -n $(CORES) --dist loadfile -p no:cacheprovider --nbval-lax --nbval-cell-timeout 900 tests/publishing/site_checks.py $(BUILD)/nbval
+	  -n $(CORES) --dist loadfile -p no:cacheprovider --nbval-lax --nbval-cell-timeout 900 tests/book/press/site_checks.py $(BUILD)/nbval
 
 lint: set-up ## Style and types
 	@echo "== style and types"
@@ -66,4 +66,4 @@ serve: book ## Build if stale, then serve the pages on this machine (PORT=8000)
 
 clean: ## Remove build products (keeps .venv and the cache of artefacts)
 	@rm -rf book/_build _build .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
-	@find bbb_core tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find bbb_core book tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
-"""Errors raised for input that a user can mend."""
+"""Errors whose message is meant for the user as it stands."""
 
 from __future__ import annotations
 
-__all__ = ["InputError"]
+__all__ = ["Failure", "InputError"]
 
 
 class InputError(ValueError):
@@ -11,3 +11,7 @@ class InputError(ValueError):
     The command line prints the message of an `InputError` as one line and exits with status 2; what
     it makes of other exceptions stands in `bbb_core.cli.boundary`.
     """
+
+
+class Failure(RuntimeError):
+    """Something that was run failed; the message is meant for the reader as it stands."""

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from bbb_core.publishing.chapters import chapters
+from bbb_book.press.chapters import chapters
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted((ROOT / "bbb_core").rglob("*.py"))
+SOURCES = sorted(p for room in ("bbb_core", "book/bbb_book") for p in (ROOT / room).rglob("*.py"))
 BIBLIOGRAPHY = set(re.findall(r"@\w+\{([^,\s]+),", (ROOT / "book/references.bib").read_text()))
 NAMES = re.findall(r"`((?:[a-z_]+\.)+\w+)`", (ROOT / "book/notation.md").read_text())
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_the_notation_page_exist(name: str) -> None:
-    module, attribute = f"bbb_core.{name}".rsplit(".", 1)
+    package = "bbb_book" if name.startswith("chapters.") else "bbb_core"
+    module, attribute = f"{package}.{name}".rsplit(".", 1)
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError:

@@ -24,7 +24,6 @@ _HOME = {
     "predict_groups": "scores",
     "project_out": "baselines",
     "repair": "boosting",
-    "screen_scores": "screening",
     "standardise_by_group": "baselines",
     "unit_interval": "scores",
 }

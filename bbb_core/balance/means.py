@@ -117,8 +117,8 @@ def mean_imbalance(
     Notes
     -----
     Simulated at a nominal .95 with 2, 3, 5, 10, 20, 60 and 200 prompts of 10, 50 and 250 images
-    (`bbb_core.experiments.balance_trials`, 1,000 audits per design, so that three standard errors
-    are .02): intervals that miss are at most .057 where all prompts lean alike or images are
+    (chapter "Real models' published generations", 1,000 audits per design, so that three standard
+    errors are .02): intervals that miss are at most .057 where all prompts lean alike or images are
     nearly all of one group, or prompts have unequal sizes (exact limits without slack), and at
     most .035 for balanced or nearly balanced generators, half of the prompts of one group, one
     outlier, five groups, rare groups, *none of these*. At exact balance the interval lies above 0

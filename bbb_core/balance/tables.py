@@ -127,7 +127,7 @@ def _advice(columns: Sequence[str]) -> str:
 
 
 def _published(path: str | Path, name: str) -> CountTable:
-    from bbb_core.data.published_parsers import parse_counts
+    from bbb_core.balance.count_lines import parse_counts
     from bbb_core.io.files import read_text, shown
 
     text = read_text(path, name=name, most=LARGEST)

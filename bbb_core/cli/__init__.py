@@ -1,4 +1,8 @@
-"""The command line `bbb`. Sub-commands are loaded on use, so that `bbb --help` is fast."""
+"""The command line `bbb`. Sub-commands are loaded on use, so that `bbb --help` is fast.
+
+Other packages add commands by an entry point of the group ``bbb.commands``: a mapping from a
+command's name to the module that defines it and a line of help.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import functools
 import importlib
 import re
 import sys
+from importlib import metadata
 from typing import Any
 
 import click
@@ -17,11 +22,17 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "audit": ("bbb_core.cli.audit", "Audit embeddings, models, generations or scores of your own."),
-    "book": ("bbb_core.cli.book", "Build, check and reproduce the book."),
-    "chapter": ("bbb_core.cli.chapter", "List the chapters; run one with other parameters."),
     "study": ("bbb_core.cli.study", "Ask people how they read generated images."),
-    "sweep": ("bbb_core.cli.sweep", "Run a chapter over a grid of parameters."),
 }
+
+
+@functools.cache
+def _commands() -> dict[str, tuple[str, str]]:
+    """Return where every command lies, and its line of help."""
+    found = dict(_COMMANDS)
+    for point in metadata.entry_points(group="bbb.commands"):
+        found |= point.load()
+    return dict(sorted(found.items()))
 
 
 class _Whole(click.types.IntParamType):
@@ -53,20 +64,20 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands."""
-        return sorted(_COMMANDS)
+        return [*_commands()]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import a command."""
-        if name not in _COMMANDS:
+        if name not in _commands():
             return None
-        command = getattr(importlib.import_module(_COMMANDS[name][0]), name)
+        command = getattr(importlib.import_module(_commands()[name][0]), name)
         _bound(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in _commands().items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Say in one line what a file, an option or the machine is to blame for."""

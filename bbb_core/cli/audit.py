@@ -13,7 +13,7 @@ from bbb_core.cli.audit_model import model
 from bbb_core.cli.output import printed, say
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
-from bbb_core.results.folders import deliver, records, require_new
+from bbb_core.io.folders import deliver, records, require_new
 
 __all__ = ["audit"]
 

@@ -12,7 +12,7 @@ from bbb_core.cli.output import printed
 from bbb_core.cli.tables import as_read, empty_cells, finite, table_options
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
-from bbb_core.results.folders import deliver, records, require_new
+from bbb_core.io.folders import deliver, records, require_new
 
 __all__ = ["generations"]
 

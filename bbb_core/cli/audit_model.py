@@ -11,8 +11,8 @@ import click
 from bbb_core.cli.output import printed
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
-from bbb_core.results.files import write_text
-from bbb_core.results.folders import deliver, records, require_new
+from bbb_core.io.folders import deliver, records, require_new
+from bbb_core.io.writing import write_text
 
 __all__ = ["model"]
 

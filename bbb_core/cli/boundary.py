@@ -26,9 +26,8 @@ from typing import Any
 
 import click
 
-from bbb_core.errors import InputError
+from bbb_core.errors import Failure, InputError
 from bbb_core.io.cells import plain
-from bbb_core.publishing.failures import Failure
 
 __all__ = ["BUG", "BadInput", "run", "told"]
 

@@ -57,7 +57,7 @@ def new(folder: str, out: str, **options: Any) -> None:
     nothing. It asks for no personal data. study.json is the key: keep it, and keep it from the
     participants, for it holds the answers of the checks.
     """
-    from bbb_core.results.folders import require_new
+    from bbb_core.io.folders import require_new
     from bbb_core.study.making import Settings, new_study, write_study
     from bbb_core.study.page import words_for_minutes
 
@@ -114,7 +114,7 @@ def collect(exports: tuple[str, ...], key: str, out: str, **options: Any) -> Non
     with a reason; participants who fail the rules are dropped with a count. counts.csv goes into
     'bbb audit generations'. Nothing is written unless all of it can be.
     """
-    from bbb_core.results.folders import deliver, require_new
+    from bbb_core.io.folders import deliver, require_new
     from bbb_core.study.collecting import collect as gather
     from bbb_core.study.collecting import report, tables
     from bbb_core.study.design import read_study

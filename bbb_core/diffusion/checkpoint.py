@@ -16,7 +16,7 @@ from bbb_core.diffusion.network import Denoiser, NetworkConfig, build_denoiser
 from bbb_core.diffusion.tensors import read_tensors, require_shapes
 from bbb_core.errors import InputError
 from bbb_core.io.files import open_bytes, regular_file, shown
-from bbb_core.results.files import atomic_write, sha256, write_json
+from bbb_core.io.writing import atomic_write, sha256, write_json
 
 __all__ = ["load_model", "read_json", "save_model"]
 

@@ -29,7 +29,7 @@ class GaussianMixtureOracle:
     cells :math:`S_a` of points nearest to mean a.
 
     Two laws must be told apart. The *mixture* is the data law; the *sampler's law* is what K steps
-    of ancestral sampling really draw (`bbb_core.diffusion.exact_law`). They differ by the
+    of ancestral sampling really draw. They differ by the
     discretisation error; theorems T0 and T1 speak of the sampler's law.
 
     Parameters

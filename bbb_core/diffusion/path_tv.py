@@ -150,7 +150,8 @@ def certificate(
     Notes
     -----
     No simulation stands behind the level: it is a theorem, for every model and every n. How far the
-    bound lies above the truth is simulated in `bbb_core.diffusion.coverage`.
+    bound lies above the truth is simulated in the chapter "Biased embeddings give imbalanced
+    generations".
 
     References
     ----------

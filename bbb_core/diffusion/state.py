@@ -22,8 +22,8 @@ from bbb_core import rng
 from bbb_core.diffusion.network import Denoiser, NetworkConfig
 from bbb_core.diffusion.tensors import read_tensors, require_shapes
 from bbb_core.errors import InputError
-from bbb_core.results.files import atomic_write
-from bbb_core.results.manifest import digest, input_hash
+from bbb_core.io.identity import digest, input_hash
+from bbb_core.io.writing import atomic_write
 
 if TYPE_CHECKING:
     from bbb_core.diffusion.training import Augmentation, TrainingConfig, TrainingSet

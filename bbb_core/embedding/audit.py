@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from bbb_core import checks, prompts
-from bbb_core.data.labour import shares_of
 from bbb_core.embedding.crossed import (
     GAP_ROUNDING,
     GapTable,
@@ -23,6 +22,7 @@ from bbb_core.embedding.crossed import (
 )
 from bbb_core.embedding.encoder import Encoder
 from bbb_core.embedding.gaps import bias_gap
+from bbb_core.embedding.labour import shares_of
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 from bbb_core.stats import correlation, correlation_test

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bbb_core.results.files import cache_dir
+from bbb_core.io.writing import cache_dir
 
 __all__ = ["EmbeddingCache"]
 

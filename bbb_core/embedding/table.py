@@ -91,7 +91,7 @@ def save_table(path: str | Path, texts: list[str], rows: Tensor) -> None:
     """Write a table as ``.safetensors``, the format that `load_table` reads fastest."""
     from safetensors.torch import save_file
 
-    from bbb_core.results.files import atomic_write
+    from bbb_core.io.writing import atomic_write
 
     path = Path(path)
     if path.suffix != ".safetensors":

@@ -15,7 +15,7 @@ from bbb_core import checks as check
 from bbb_core import progress
 from bbb_core.errors import InputError
 from bbb_core.io.files import read_text
-from bbb_core.results.folders import deliver, require_new
+from bbb_core.io.folders import deliver, require_new
 from bbb_core.rng import generator
 from bbb_core.study.design import ALL_IMAGES, Image, Study, repeats_for
 from bbb_core.study.images import draw_check, list_images, load_picture

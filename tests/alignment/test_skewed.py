@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from bbb_book.chapters.alignment_auditing.audit_designs import AUDITS, GAPS, run_design
 from bbb_core import alignment
 from bbb_core.alignment.errors import Reach, cluster_noise
 from bbb_core.alignment.gap_noise import few_units
@@ -17,7 +18,6 @@ from bbb_core.alignment.groups import group_table
 from bbb_core.alignment.skewed import Limits, as_normal, t_factor
 from bbb_core.alignment.sums import group_sums
 from bbb_core.errors import InputError
-from bbb_core.experiments.audit_designs import AUDITS, GAPS, run_design
 from bbb_core.rng import generator
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from bbb_core.balance.agreement import cohen_kappa
+from bbb_book.chapters.emoji_model.agreement import cohen_kappa
 from bbb_core.balance.confusion import Confusion, confusion_matrix
 from bbb_core.errors import InputError
 from bbb_core.rng import generator

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from bbb_book.chapters.published_generations import balance_trials as trials
 from bbb_core.balance.means import mean_change, mean_imbalance
 from bbb_core.errors import InputError
-from bbb_core.experiments import balance_trials as trials
 from bbb_core.rng import generator
 from bbb_core.stats import binomial_interval
 from bbb_core.stats.bounded import bounded_mean_interval

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bbb_book.chapters.published_generations.amplification import amplification
 from bbb_core import balance
-from bbb_core.balance.amplification import amplification
 from bbb_core.balance.many import balance_by_prompt, change_by_prompt
 from bbb_core.errors import InputError
 from bbb_core.rng import generator

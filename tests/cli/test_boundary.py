@@ -19,10 +19,10 @@ from click.testing import CliRunner
 from pandas.errors import ParserError
 from safetensors import SafetensorError
 
+from bbb_book.press.failures import ChapterFailed
 from bbb_core import cli
 from bbb_core.cli import boundary
 from bbb_core.errors import InputError
-from bbb_core.publishing.failures import ChapterFailed
 
 
 def bbb(*words, **options):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from bbb_core.balance import total_variation
-from bbb_core.data.procedural import read_groups
+from bbb_book.chapters.fairness_criteria.finite_generator import total_variation
+from bbb_book.chapters.intersections.cyclic_figures import embed_cycle, turn_distance, turn_prompt
+from bbb_book.data.procedural import read_groups
 from bbb_core.diffusion.joint_commitment import (
     JointCommitment,
     Reading,
@@ -18,7 +19,6 @@ from bbb_core.diffusion.limits import betting_limit
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
 from bbb_core.diffusion.sampling import DenoiserProcess
 from bbb_core.errors import InputError
-from bbb_core.experiments.cyclic import embed_cycle, turn_distance, turn_prompt
 from bbb_core.rng import generator, torch_generator
 
 

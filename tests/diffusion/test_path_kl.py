@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy import stats
 
+from bbb_book.chapters.biased_embeddings.assumption_breaks import LateDecision
+from bbb_book.chapters.biased_embeddings.bound_ladder import weight, wrong_means_table
+from bbb_book.oracles.exact_law import exact_comparison
 from bbb_core.diffusion import SampleStreams, path_kl, path_kl_both, two_group_oracle
-from bbb_core.diffusion.broken import LateDecision
-from bbb_core.diffusion.exact_law import exact_comparison
-from bbb_core.diffusion.ladder import weight, wrong_means_table
 from bbb_core.diffusion.limits import betting_limit, bootstrap_t_limits
 from bbb_core.errors import InputError
 

@@ -10,16 +10,21 @@ import pytest
 import torch
 from scipy import stats
 
+from bbb_book.chapters.biased_embeddings.assumption_breaks import ConditionalClipping, Guided
+from bbb_book.chapters.biased_embeddings.bound_ladder import ladder, weight
+from bbb_book.chapters.biased_embeddings.certificate_coverage import coverage
+from bbb_book.chapters.biased_embeddings.spiky_oracles import (
+    PROMPTS,
+    UNKIND,
+    OneStep,
+    unkind_coverage,
+)
+from bbb_book.oracles.exact_law import exact_comparison
 from bbb_core.diffusion import certificate, two_group_oracle
-from bbb_core.diffusion.broken import ConditionalClipping, Guided
-from bbb_core.diffusion.coverage import coverage
-from bbb_core.diffusion.exact_law import exact_comparison
-from bbb_core.diffusion.ladder import ladder, weight
 from bbb_core.diffusion.limits import betting_limit
 from bbb_core.diffusion.path_tv import path_advantages
 from bbb_core.diffusion.paths import compared_paths, step_terms
 from bbb_core.diffusion.process import draw_normal
-from bbb_core.diffusion.unkind import PROMPTS, UNKIND, OneStep, unkind_coverage
 from bbb_core.errors import InputError
 from bbb_core.theory import tv_bound_from_kl
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from bbb_book.data.procedural import turn_groups
 from bbb_core import rng
-from bbb_core.data.procedural import turn_groups
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
 from bbb_core.diffusion.symmetric import SymmetrisedProcess

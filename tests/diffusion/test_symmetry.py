@@ -6,16 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from bbb_book.chapters.sufficient_condition import mirror_models
+from bbb_book.chapters.sufficient_condition import mirror_trials as mirror
+from bbb_book.oracles.exact_law import exact_comparison
 from bbb_core import theory
-from bbb_core.diffusion import (
-    GaussianMixtureOracle,
-    SampleStreams,
-    Schedule,
-    mirror,
-    mirror_models,
-    sample,
-)
-from bbb_core.diffusion.exact_law import exact_comparison
+from bbb_core.diffusion import GaussianMixtureOracle, SampleStreams, Schedule, sample
 from bbb_core.diffusion.symmetry import (
     Isometry,
     ReverseProcess,

@@ -11,10 +11,10 @@ import torch
 from click.testing import CliRunner
 
 from bbb_core.cli import main
-from bbb_core.data.labour import labour_shares
+from bbb_core.embedding.labour import labour_shares
 from bbb_core.embedding.table import save_table
+from bbb_core.io.writing import sha256
 from bbb_core.prompts import GENDER_PAIRS, word_pair
-from bbb_core.results.files import sha256
 from bbb_core.rng import generator
 
 TEMPLATE, WOMAN, MAN = "a photo of a {}", "woman=a photo of a female {}", "man=a photo of a male {}"

@@ -20,7 +20,7 @@ from bbb_core.embedding.clip_check import RECORDED, Recorded, self_check
 from bbb_core.embedding.clip_folder import FolderTokenizer
 from bbb_core.embedding.clip_weights import PINNED, Pin, split_model
 from bbb_core.errors import InputError
-from bbb_core.results.files import sha256
+from bbb_core.io.writing import sha256
 
 TEXTS = ["a photo of a nurse", "a photo of an engineer", "person", "a photo of a nurse"]
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning", "ignore::FutureWarning")

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbb_core.balance.tables import read_confusion, read_counts
-from bbb_core.data.labour import labour_shares
+from bbb_core.embedding.labour import labour_shares
 from bbb_core.errors import InputError
 from bbb_core.io.files import read_text
 from bbb_core.io.tables import open_table, read_table
@@ -97,7 +97,7 @@ TEXTS = {
     "gzip": (
         table,
         ".csv.gz",
-        (gzip.compress(CSV), gzip.compress(CSV + CSV.partition(b"\n")[2] * 50)),
+        (gzip.compress(CSV, mtime=0), gzip.compress(CSV + CSV.partition(b"\n")[2] * 50, mtime=0)),
     ),
     "everything": (everything, ".tsv", (CSV, COUNTS.replace(b",", b"\t"))),
     "text": (text, ".txt", (b"nurse\r\njudge\n", "zoë\n".encode("utf-16"))),

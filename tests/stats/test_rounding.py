@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from bbb_book.chapters.intersections.gap_interactions import gap_interactions
 from bbb_core.alignment.baselines import standardise_by_group
 from bbb_core.alignment.gaps import group_gaps
-from bbb_core.alignment.interactions import gap_interactions
 from bbb_core.embedding import association_test
 from bbb_core.errors import InputError
 from bbb_core.rng import generator

@@ -1,0 +1,187 @@
+"""What simulated audits say of the audit itself: level, coverage, power, bias (D5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.stats import binomtest
+
+from bbb_book.chapters.alignment_auditing.audit_designs import AUDITS, GAPS, run_design
+from bbb_book.chapters.alignment_auditing.audit_trials import run_trials
+from bbb_book.results.artefacts import artefact
+from bbb_book.style import figure, house, palette
+from bbb_core import rng, stats
+
+__all__ = [
+    "correction",
+    "coverage",
+    "estimators",
+    "finds",
+    "level",
+    "levels",
+    "power_table",
+    "rejected",
+    "share",
+    "trials",
+    "unkind",
+    "worst",
+]
+
+TESTS = {"ma_p": "multiaccuracy", "mc_p": "multicalibration", "gap_p": "gap without truth"}
+"""Columns of p-values, and the tests that they belong to."""
+
+
+def trials(sizes: Sequence[int], bias: float, n: int, seed: int) -> dict[tuple[int, float], Any]:
+    """Return the simulated audits per sample size, without and with the planted bias."""
+    found = {}
+    for size in sizes:
+        for planted in (0.0, bias):
+            parameters = {"n": size, "bias": planted, "trials": n, "seed": seed}
+            stored = artefact("audit-trials", run_trials, parameters=parameters)
+            found[size, planted] = stored["table"]
+    return found
+
+
+def share(hits: np.ndarray) -> dict[str, Any]:
+    """Return a share of hits with its exact interval."""
+    low, high = stats.binomial_interval(int(hits.sum()), len(hits))
+    return {"value": hits.mean(), "low": low, "high": high, "n": len(hits)}
+
+
+def unkind(n: int, seed: int) -> dict[str, pd.DataFrame]:
+    """Return simulated audits of fair scores on unkind data, `n` per design."""
+    return {
+        design: artefact(
+            "audit-levels", run_design, parameters={"design": design, "trials": n, "seed": seed}
+        )["table"]
+        for design in (*AUDITS, *GAPS)
+    }
+
+
+def _tests(tables: Iterable[pd.DataFrame]) -> list[np.ndarray]:
+    """Return which samples each test of each design rejects at level .05."""
+    return [t[c].to_numpy() < 0.05 for t in tables for c in TESTS if c in t]
+
+
+def _exceeds(hits: list[np.ndarray]) -> dict[str, Any]:
+    """Return the least p-value of exact tests of "at most 5 %", times their number."""
+    p = [binomtest(int(h.sum()), len(h), 0.05, alternative="greater").pvalue for h in hits]
+    return {"value": min(1.0, len(p) * min(p)), "n": sum(map(len, hits))}
+
+
+def _fair(found: dict[tuple[int, float], Any]) -> list[pd.DataFrame]:
+    return [t for (_, bias), t in found.items() if bias == 0]
+
+
+def level(found: dict[tuple[int, float], Any], designs: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return how well samples agree with rejections of fair scores in at most 5 %, as a p-value.
+
+    One exact binomial test per design and test of the audit; Bonferroni over all of them.
+    """
+    return _exceeds(_tests([*_fair(found), *designs.values()]))
+
+
+def coverage(
+    found: dict[tuple[int, float], Any], designs: dict[str, pd.DataFrame]
+) -> dict[str, Any]:
+    """Return how well samples agree with intervals that fail in at most 5 %, as a p-value."""
+    tables = [*found.values(), *designs.values()]
+    return _exceeds([~t["covered"].to_numpy(bool) for t in tables])
+
+
+def rejected(found: dict[tuple[int, float], Any]) -> dict[str, Any]:
+    """Return the rate at which fair samples of the first kind are rejected, worse test."""
+    fair = pd.concat(_fair(found))
+    return max(
+        (share(fair[p].to_numpy() < 0.05) for p in ("ma_p", "mc_p")), key=lambda s: s["value"]
+    )
+
+
+def worst(designs: dict[str, pd.DataFrame]) -> float:
+    """Return the largest share of rejections over unkind designs and tests."""
+    return max(float(h.mean()) for h in _tests(designs.values()))
+
+
+def finds(found: dict[tuple[int, float], Any]) -> dict[str, Any]:
+    """Return the share of biased samples in which a test finds an error, the weaker of both."""
+    biased = pd.concat([t for (_, bias), t in found.items() if bias != 0])
+    return min(
+        (share(biased[p].to_numpy() < 0.05) for p in ("ma_p", "mc_p")), key=lambda s: s["value"]
+    )
+
+
+def power_table(found: dict[tuple[int, float], Any]) -> pd.DataFrame:
+    """Tabulate how often both tests find the planted bias, by sample size."""
+    names = {"multiaccuracy": "ma_p", "multicalibration": "mc_p"}
+    rows = {}
+    for (n, bias), table in found.items():
+        if bias != 0:
+            rows[f"{n} images"] = {
+                name: "{value:.2f} [{low:.2f}, {high:.2f}]".format(
+                    **share(table[p].to_numpy() < 0.05)
+                )
+                for name, p in names.items()
+            }
+    return pd.DataFrame(rows).T
+
+
+def correction(found: dict[tuple[int, float], Any], *, seed: int = 0) -> dict[str, Any]:
+    """Return mean corrected over mean plug-in multicalibration error of fair samples."""
+    fair = pd.concat([t for (_, bias), t in found.items() if bias == 0])
+
+    def ratio(corrected: np.ndarray, plug_in: np.ndarray, axis: int = 0) -> np.ndarray:
+        return corrected.mean(axis=axis) / plug_in.mean(axis=axis)
+
+    e = stats.bootstrap(
+        ratio, fair["mc"].to_numpy(), fair["mc_plug_in"].to_numpy(), n_resamples=999,
+        rng=rng.generator(seed, "correction"),
+    )  # fmt: skip
+    return {"value": e.value, "low": e.low, "high": e.high, "n": len(fair)}
+
+
+@house
+def estimators(found: dict[tuple[int, float], Any]) -> Figure:
+    """Draw mean plug-in and corrected errors against the sample size, fair and planted."""
+    biases = sorted({bias for _, bias in found})
+    sizes = sorted({n for n, _ in found})
+    fig, axes = figure(1, len(biases), height=2.7, sharey=True)
+    looks = palette(["plug-in", "corrected"])
+    for ax, bias in zip(axes, biases, strict=True):
+        tables = [found[n, bias] for n in sizes]
+        ax.axhline(bias / 2, color="#666666", linewidth=1.0, linestyle=":", label="truth")
+        for name, column in (("plug-in", "mc_plug_in"), ("corrected", "mc")):
+            mean = [t[column].mean() for t in tables]
+            bar = [1.96 * t[column].std() / np.sqrt(len(t)) for t in tables]
+            look = looks[name]
+            ax.errorbar(sizes, mean, bar, **look.lines(marker=look.marker, label=name))
+        ax.set(xscale="log", xlabel=f"images, planted bias {bias:g}")
+        ax.set_xticks(sizes, [f"{n}" for n in sizes])
+        ax.minorticks_off()
+    axes[0].set_ylabel("multicalibration error")
+    axes[0].legend()
+    return fig
+
+
+@house
+def levels(designs: dict[str, pd.DataFrame]) -> Figure:
+    """Draw how often each test rejects fair scores on unkind data, with exact intervals."""
+    fig, ax = figure(height=0.22 * len(designs) + 0.9)
+    looks = palette(TESTS.values())
+    for column, offset in zip(TESTS, (-0.15, 0.15, 0.0), strict=True):
+        look, label = looks[TESTS[column]], TESTS[column]
+        for y, table in enumerate(designs.values()):
+            if column in table:
+                e = share(table[column].to_numpy() < 0.05)
+                ax.hlines(y + offset, e["low"], e["high"], color=look.colour, linewidth=1.2)
+                ax.plot(e["value"], y + offset, **look.points(label=label))
+                label = ""
+    ax.axvline(0.05, color="black", linewidth=0.8)
+    ax.set_yticks(range(len(designs)), list(designs))
+    ax.set_ylim(len(designs) - 0.4, -0.6)
+    ax.set_xlabel("share of fair samples rejected at level 0.05")
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
+    return fig

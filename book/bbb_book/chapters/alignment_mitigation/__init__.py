@@ -1,0 +1,1 @@
+"""The chapter *Mitigating biased alignment scores*."""

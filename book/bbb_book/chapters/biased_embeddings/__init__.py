@@ -1,0 +1,1 @@
+"""The chapter *Biased embeddings give imbalanced generations*."""

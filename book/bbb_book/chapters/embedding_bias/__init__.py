@@ -1,0 +1,1 @@
+"""The chapter *Bias in embeddings*."""

@@ -1,0 +1,1 @@
+"""The chapter *A diffusion model of emoji people*."""

@@ -1,0 +1,1 @@
+"""The chapter *Mitigations for generation*."""

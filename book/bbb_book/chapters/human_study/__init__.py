@@ -1,0 +1,1 @@
+"""The chapter *What would people see?*."""

@@ -1,0 +1,1 @@
+"""The chapter *Gender, skin tone and occupation*."""

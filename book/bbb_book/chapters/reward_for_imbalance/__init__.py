@@ -1,0 +1,1 @@
+"""The chapter *Do alignment scores reward imbalance?*."""

@@ -1,0 +1,1 @@
+"""The chapter *The sufficient condition at work*."""

@@ -1,0 +1,114 @@
+"""`bbb book`: what the Makefile calls to build, check and reproduce the book."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import sys
+from pathlib import Path
+
+import click
+
+from bbb_core.errors import InputError
+
+__all__ = ["book"]
+
+_GOLDEN = click.option(
+    "--golden",
+    "goldens",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder of the golden files; tests/golden beside the book by default.",
+)
+
+
+@click.group()
+def book() -> None:
+    """Build, check and reproduce the book."""
+
+
+@book.command()
+@click.option("--preset", default="book", show_default=True, help="Preset of parameters.")
+def build(preset: str) -> None:
+    """Execute stale chapters, build the pages, print where the first page is."""
+    from bbb_book.press import book as workshop
+    from bbb_book.press.chapters import find_book
+
+    first = workshop.build(find_book(), preset, say=_say)
+    click.echo(f"The book is ready. First page: {first}")
+
+
+@book.command("test-chapters")
+@_GOLDEN
+def test_chapters(goldens: Path | None) -> None:
+    """Execute every chapter with preset ci, build the pages cold, prepare nbval's notebooks."""
+    from bbb_book.press import book as workshop
+    from bbb_book.press.chapters import find_book
+
+    place = find_book()
+    workshop.prepare_tests(place, goldens or _goldens(place), say=_say)
+
+
+@book.command()
+@_GOLDEN
+def golden(goldens: Path | None) -> None:
+    """Store the claims of preset ci as golden files (review the difference, then commit)."""
+    from bbb_book.press import book as workshop
+    from bbb_book.press.chapters import find_book
+
+    place = find_book()
+    workshop.golden(place, goldens or _goldens(place), say=_say)
+
+
+@book.command()
+def reference() -> None:
+    """Store the claims and artefacts of preset book, which `reproduce` compares with."""
+    from bbb_book.press import book as workshop
+    from bbb_book.press.chapters import find_book
+
+    click.echo(f"stored {workshop.reference(find_book(), say=_say)}")
+
+
+@book.command()
+def reproduce() -> None:
+    """Recompute everything with empty caches and print every difference."""
+    from bbb_book.press import book as workshop
+    from bbb_book.press.chapters import find_book
+
+    found = workshop.reproduce(find_book(), say=_say)
+    for line in found:
+        click.echo(f"differs: {line}")
+    if found:
+        raise click.ClickException(f"{len(found)} differences from the reference.")
+    click.echo("No difference from the reference beyond rounding.")
+
+
+@book.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+def serve(port: int) -> None:
+    """Serve the built pages on this machine only, until interrupted."""
+    from bbb_book.press.chapters import find_book
+
+    html = find_book() / "_build" / "html"
+    if not (html / "index.html").is_file():
+        raise InputError("the book is not built yet; run `make book` first.")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(html))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise InputError(f"port {port} cannot be used ({error}); choose another.") from error
+    with server:
+        click.echo(f"Serving the book at http://127.0.0.1:{server.server_port} (Ctrl-C stops)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo("stopped")
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()
+
+
+def _goldens(place: Path) -> Path:
+    return place.parent / "tests" / "golden"

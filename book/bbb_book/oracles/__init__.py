@@ -1,0 +1,1 @@
+"""Generators whose law is known exactly, which several chapters on theory check against."""

@@ -1,0 +1,246 @@
+"""Sphinx extension: `{claims-table}`, `{claim}` and claims.json beside the pages (front page).
+
+The role ``claim`` shows a claim's rounded value on any page: ``{claim}`t1-tightness` ``, or
+``{claim}`t1-tightness interval` `` (or `verdict`, `n`). The table's frame is made when the page
+is read; the numbers are filled in when the page is written, from the notebooks that this very
+build executed or was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from bbb_book.results.collect import collect
+from bbb_book.results.register import Claim, claim, load_register, register_files
+from bbb_book.results.rules import NOT_MEASURED, Rule
+from bbb_core.errors import InputError
+from bbb_core.io.writing import write_json
+
+__all__ = [
+    "SYMBOLS",
+    "ClaimRole",
+    "ClaimsTable",
+    "by_reading",
+    "chapter_link",
+    "claims_of_build",
+    "pages_with_claims",
+    "setup",
+    "verdict_of",
+]
+
+SYMBOLS = {"supported": "✓", "mixed": "◐", "not supported": "✗", NOT_MEASURED: "–"}
+_COLUMNS = (("Claim", 42), ("Value [interval]", 19), ("Rule", 18), ("Verdict", 21))
+_PAGES = "bbb_claims_pages"
+
+
+class claim_cell(nodes.General, nodes.Element):
+    """The place of one claim's value or verdict, filled in when the page is written."""
+
+
+class ClaimsTable(SphinxDirective):
+    """List every registered claim with its rule, its value and its verdict, chapter by chapter.
+
+    Options: `:origin:` (`ours` or `paper`) and `:chapter:` (a chapter's name) narrow the list.
+    """
+
+    has_content = False
+    option_spec: ClassVar[dict[str, Any]] = {
+        "origin": lambda text: directives.choice(text, ("ours", "paper")),
+        "chapter": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        """Build the table's frame."""
+        pages_with_claims(self.env).add(self.env.docname)
+        for path in register_files():
+            self.env.note_dependency(str(path))
+        claims = [
+            claim
+            for claim in load_register().values()
+            if claim.origin == self.options.get("origin", claim.origin)
+            and claim.chapter == self.options.get("chapter", claim.chapter)
+        ]
+        if not claims:
+            note = "No claim is registered yet."
+            return [nodes.paragraph(note, note)]
+        table = nodes.table(classes=["claims-table", "colwidths-given"])
+        group = nodes.tgroup(cols=len(_COLUMNS))
+        table += group
+        group.extend(nodes.colspec(colwidth=width) for _, width in _COLUMNS)
+        head = nodes.row()
+        head.extend(nodes.entry("", nodes.paragraph(text, text)) for text, _ in _COLUMNS)
+        group += nodes.thead("", head)
+        body = nodes.tbody()
+        group += body
+        for chapter in by_reading(self.env, {entry.chapter for entry in claims}):
+            if "chapter" not in self.options:
+                body += self._heading(chapter)
+            body.extend(self._row(claim) for claim in claims if claim.chapter == chapter)
+        return [table]
+
+    def _heading(self, chapter: str) -> nodes.row:
+        name = nodes.paragraph("", "", chapter_link(self.env, chapter))
+        return nodes.row(
+            "", nodes.entry("", name, morecols=len(_COLUMNS) - 1), classes=["claims-chapter"]
+        )
+
+    def _row(self, claim: Claim) -> nodes.row:
+        rule = f"{claim.rule} ({claim.unit})"
+        cells = (
+            self._statement(claim),
+            nodes.paragraph("", "", claim_cell(claim=claim.id, field="value")),
+            nodes.paragraph(rule, rule),
+            nodes.paragraph("", "", claim_cell(claim=claim.id, field="verdict")),
+        )
+        row = nodes.row(ids=[f"claim-{claim.id}"])
+        row.extend(nodes.entry("", cell) for cell in cells)
+        return row
+
+    def _statement(self, claim: Claim) -> nodes.Element:
+        parsed, messages = self.state.inline_text(claim.statement, self.lineno)
+        if "origin" in self.options:
+            return nodes.paragraph("", "", *parsed, *messages)
+        origin = "Claimed by the paper" if claim.origin == "paper" else "Claimed here"
+        source = nodes.inline("", "", nodes.Text(origin), classes=["claim-source"])
+        return nodes.paragraph("", "", *parsed, *messages, nodes.Text(" "), source)
+
+
+class ClaimRole(SphinxRole):
+    """Show one text of one claim: its value, `interval`, `verdict` or `n`."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Leave a place that is filled in when the page is written."""
+        key, _, field = self.text.partition(" ")
+        try:
+            claim(key)
+            if field not in ("", "interval", "verdict", "n"):
+                raise InputError(f"claim '{key}' has no text '{field}'.")
+        except InputError as error:
+            return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
+        pages_with_claims(self.env).add(self.env.docname)
+        return [claim_cell(claim=key, field=field or "number")], []
+
+
+def by_reading(env: BuildEnvironment, chapters: Iterable[str]) -> list[str]:
+    """Sort chapters as the table of contents has them; unknown ones come last, by name."""
+    order = [name.removesuffix(".md") for name in getattr(env, "external_site_map", ())]
+    return sorted(chapters, key=lambda c: (order.index(c) if c in order else len(order), c))
+
+
+def chapter_link(env: BuildEnvironment, chapter: str) -> nodes.Node:
+    """Link a chapter by its title; a register without a page is not measured by any chapter."""
+    if chapter not in env.found_docs:
+        return nodes.Text("Measured by no chapter of this build")
+    return addnodes.pending_xref(
+        "",
+        nodes.inline("", chapter.replace("_", " ")),
+        refdomain="std",
+        reftype="doc",
+        reftarget=f"/{chapter}",
+        refexplicit=False,
+        refdoc=env.docname,
+        refwarn=True,
+    )
+
+
+def pages_with_claims(env: BuildEnvironment) -> set[str]:
+    """Return the pages that show claims, to be written again whenever a chapter has changed."""
+    if not hasattr(env, _PAGES):
+        setattr(env, _PAGES, set())
+    return getattr(env, _PAGES)
+
+
+def claims_of_build(app: Sphinx) -> dict[str, dict[str, Any]]:
+    """Read the claims from the notebooks of this build, once every page has been read."""
+    folder = Path(app.env.mystnb_config.output_folder)  # type: ignore[attr-defined]
+    notebooks = [folder / f"{name}.ipynb" for name in sorted(app.env.found_docs)]
+    found = collect(path for path in notebooks if path.is_file())
+    return {claim["id"]: claim for claim in found}
+
+
+def _fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    cells = list(doctree.findall(claim_cell))
+    claims = claims_of_build(app) if cells else {}
+    for cell in cells:
+        cell.replace_self(_text(claims[cell["claim"]], cell["field"]))
+
+
+def _text(claim: dict[str, Any], field: str) -> nodes.Node:
+    if field == "verdict":
+        return _verdict(claim)
+    if field == "value":
+        return _value(claim)
+    if claim["value"] is None:
+        return nodes.Text(NOT_MEASURED)
+    show = load_register()[claim["id"]].show
+    texts = {
+        "number": show(claim["value"]),
+        "interval": f"[{show(claim['low'])}, {show(claim['high'])}]",
+        "n": "" if claim["n"] is None else str(claim["n"]),
+    }
+    return nodes.inline("", texts[field], classes=["pasted-text"])
+
+
+def _value(claim: dict[str, Any]) -> nodes.Node:
+    if claim["value"] is None:
+        return nodes.Text("")
+    registered = load_register()[claim["id"]]
+    value, low, high = (registered.show(claim[key]) for key in ("value", "low", "high"))
+    counted = "" if claim["n"] is None else f", n = {claim['n']}"
+    exact = claim["low"] == claim["high"]
+    interval = " (exact)" if exact else f" [{low}, {high}]"
+    return nodes.inline("", f"{value}{interval}{counted}", classes=["claim-value"])
+
+
+def verdict_of(claim: Mapping[str, Any]) -> str:
+    """Judge a claim's record by its rule; a record without a value is not measured."""
+    if claim["value"] is None:
+        return NOT_MEASURED
+    return Rule(**claim["rule"]).verdict(claim["low"], claim["high"])
+
+
+def _verdict(claim: dict[str, Any]) -> nodes.Node:
+    verdict = verdict_of(claim)
+    text = f"{SYMBOLS[verdict]} {verdict}"
+    return nodes.inline("", text, classes=["verdict", f"verdict-{verdict.replace(' ', '-')}"])
+
+
+def _updated(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Write every page with a table again, whichever chapter has changed."""
+    return sorted(pages_with_claims(env))
+
+
+def _purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+    pages_with_claims(env).discard(docname)
+
+
+def _merge(app: Sphinx, env: BuildEnvironment, docnames: Any, other: BuildEnvironment) -> None:
+    pages_with_claims(env).update(pages_with_claims(other) & set(docnames))
+
+
+def _write(app: Sphinx, exception: Exception | None) -> None:
+    if exception is None and app.builder.format == "html":
+        claims = list(claims_of_build(app).values())
+        write_json(Path(app.outdir) / "claims.json", {"format": 1, "claims": claims})
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension."""
+    app.add_node(claim_cell)
+    app.add_role("claim", ClaimRole())
+    app.add_directive("claims-table", ClaimsTable)
+    app.connect("env-purge-doc", _purge)
+    app.connect("env-merge-info", _merge)
+    app.connect("env-updated", _updated)
+    app.connect("doctree-resolved", _fill)
+    app.connect("build-finished", _write)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

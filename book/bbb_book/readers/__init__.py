@@ -1,0 +1,1 @@
+"""Readers of the generated drawings: who is drawn, and how often the reader errs."""

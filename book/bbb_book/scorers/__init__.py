@@ -1,0 +1,1 @@
+"""Scorers of known caption bias, and pictures of known fit (chapters on alignment scores)."""

@@ -1,0 +1,144 @@
+"""Figures and estimates of the chapters on small CLIPs, on made-up scores with planted facts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bbb_book.chapters.alignment_auditing import audit_promises
+from bbb_book.chapters.alignment_auditing import figures as alignment_auditing
+from bbb_book.chapters.alignment_auditing.audit_trials import run_trials
+from bbb_book.chapters.alignment_mitigation import figures as alignment_mitigation
+from bbb_book.chapters.reward_for_imbalance import figures as reward_for_imbalance
+from bbb_book.chapters.reward_for_imbalance import trained_rewards
+from bbb_book.scorers.audits import audit_model, floor_table, quality, ranking_auc
+from bbb_book.scorers.models import STRATEGY_COLUMNS
+
+
+def inside(found) -> bool:
+    return bool(found["low"] <= found["value"] <= found["high"])
+
+
+def test_gap_has_the_sign_of_the_captions(models):
+    for model in models.of("men:0.8"):
+        assert model.gaps("plain").mean() < -0.3
+        assert abs(model.gaps("average-then-score").mean()) < 0.1
+        assert quality(model, "plain")["auc"] > 0.9
+
+
+def test_auc_by_hand():
+    x = np.array([3.0, 1.0, 2.0, 1.0])
+    positive = np.array([True, True, False, False])
+    assert ranking_auc(x, positive, ~positive) == pytest.approx((1 + 1 + 0 + 0.5) / 4)
+
+
+def test_auditing_chapter(models):
+    chapter = alignment_auditing
+    skewed = audit_model(models.of("men:0.8")[0])
+    penalty = chapter.penalty(skewed)
+    assert penalty["low"] > 0
+    assert skewed.worst_group.group in ("gender=woman", "gender=man")
+    table = floor_table(models, STRATEGY_COLUMNS[:2])
+    assert table["ratio"].max() < 1 + 1e-9
+    assert np.allclose(table.loc[table["groups"] == "gender", "ratio"], 1)
+    assert inside(chapter.tightness(table))
+    assert inside(chapter.text_image(models))
+    assert inside(chapter.accuracy(models, "group"))
+    assert inside(chapter.image_bias(models, "men:0.8"))
+    assert chapter.image_bias(models, "men:0.8")["low"] > 0.3
+    assert "man" in chapter.scorer_card(models.of("men:0.8")[0]).loc["worst group", "value"]
+    audits = {"men:0.8": skewed, "balanced": audit_model(models.of("balanced")[0])}
+    for fig in (
+        chapter.group_bars(audits), chapter.level_curves(audits), chapter.both_spaces(models),
+        chapter.floors(table), chapter.blends(),
+    ):  # fmt: skip
+        assert fig.get_axes()
+
+
+def test_trials(models):
+    found = {(200, bias): run_trials(200, bias, 20, 0)["table"] for bias in (0.0, 0.1)}
+    assert inside(audit_promises.rejected(found))
+    assert inside(audit_promises.correction(found))
+    assert inside(audit_promises.finds(found))
+    assert audit_promises.estimators(found).get_axes()
+
+
+def test_levels_are_judged_by_the_level():
+    """Of 100 samples 5 % is 5: nine rejections are chance, fifteen are not, whatever the rest."""
+    from scipy import stats
+
+    def table(column, hits):
+        p = np.where(np.arange(100) < hits, 0.01, 0.5)
+        return pd.DataFrame({column: p, "covered": p > 0.05})
+
+    kind = {(100, 0.0): table("ma_p", 5).assign(mc_p=0.5), (100, 0.1): table("ma_p", 100)}
+    calm, wild = ({"x": table("gap_p", hits)} for hits in (9, 15))
+    tail = stats.binom.sf(8, 100, 0.05)
+    assert audit_promises.level(kind, calm) == {"value": pytest.approx(3 * tail), "n": 300}
+    assert audit_promises.level(kind, wild)["value"] < 0.01
+    assert audit_promises.coverage({(100, 0.0): kind[100, 0.0]}, calm)["value"] > 0.05
+    assert audit_promises.coverage(kind, calm)["value"] < 1e-6  # every interval missed the bias
+    assert audit_promises.worst(wild) == 0.15
+    assert audit_promises.levels(wild).get_axes()
+
+
+def test_reward_chapter(models):
+    chapter = reward_for_imbalance
+    assert chapter.reward(models)["low"] > 0
+    for found in (
+        chapter.balanced_reward(models), chapter.predicted(models), chapter.subclass(models),
+        chapter.images_needed(models, "men:0.8"), chapter.power(models, "men:0.8", boards=50),
+    ):  # fmt: skip
+        assert inside(found)
+    assert chapter.subclass(models)["high"] < 0
+    for draw in (chapter.rewards_figure, chapter.prices_figure, chapter.curve):
+        assert draw(models).get_axes()
+
+
+def test_mitigation_chapter(models):
+    chapter = alignment_mitigation
+    found = chapter.compare(models, chapter.SUBCLASS, "plain")
+    assert found["high"] < 0
+    assert not chapter.compare(models, chapter.SUBCLASS, chapter.AVERAGE)["high"] < -0.02
+    best, against = chapter.best_other(models)
+    assert best in STRATEGY_COLUMNS
+    assert inside(against)
+    ratios = chapter.repair_ratios(models)
+    for estimate in (
+        chapter.cost(models), chapter.named_group(models), chapter.misread(models),
+        chapter.repaired(ratios), chapter.against_isotonic(ratios),
+        chapter.read_groups(models), chapter.four_groups(models),
+    ):  # fmt: skip
+        assert inside(estimate)
+    assert chapter.repaired(ratios)["value"] < 1
+    assert list(chapter.repair_table(ratios).index) == list(ratios.columns)
+    assert chapter.four_groups(models)["high"] < 0
+    assert len(chapter.four_table(models)) == 5
+    assert len(chapter.by_kind(models)) == len(models.biases)
+    assert len(chapter.tests(models)) == len(STRATEGY_COLUMNS) - 1
+    assert len(chapter.summary(models)) == len(STRATEGY_COLUMNS)
+    for draw in (chapter.gaps_figure, chapter.misread_figure):
+        assert draw(models).get_axes()
+
+
+def test_trained_generators_are_paid_for_whom_they_draw(models):
+    """Made-up images whose score is the pool's mean of their group: T4 is then exact."""
+    judges = [m for m in models if m.seed == min(m.seed for m in models)]
+    stream = np.random.default_rng(0)
+    men = np.stack([stream.integers(2, 9, 20), stream.integers(2, 9, 20), [10] * 20, [0] * 20])
+    n = 10
+    shown = np.arange(n) >= men[..., None]  # 0 man, 1 woman, [sources, 20, n]
+    scores = []
+    for judge in judges:
+        mean = np.asarray(judge.values["pool"])[..., 0].mean(-1)
+        scores.append(np.take_along_axis(mean[None, :, :], shown.astype(int), axis=2))
+    made = {
+        "counts": np.stack([men, n - men, 0 * men], axis=-1),
+        "scores": np.repeat(np.stack(scores)[..., None], 3, axis=-1),
+    }
+    assert trained_rewards.agreement(made, models)["value"] > 0.99
+    table = trained_rewards.board(made, models, judges[-1].bias)
+    assert table.loc["subclass-sampled", "plain (SD)"] == "+0.00"
+    assert list(table["men"])[2:] == ["0.95", "0.05", "0.50"]
+    assert trained_rewards.agreement_figure(made, models).get_axes()

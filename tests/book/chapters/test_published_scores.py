@@ -1,0 +1,81 @@
+"""The chapter on published scores: a table of our own with planted facts, and no table at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bbb_book.chapters.real_alignment_scores import figures as chapter
+from bbb_book.data.published_scores import audit_published
+from bbb_core.rng import generator
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    """Build 20 occupations x 3 genders x 3 ages x 3 races; women lose 0.6 under ImageReward."""
+    rng = generator(0, "published")
+    rows = [
+        (o, g, a, r)
+        for o in range(20)
+        for g in ("male", "female", "non-binary")
+        for a in ("young", "adult", "old")
+        for r in ("x", "y", "z")
+    ]
+    names = ["occupation", "requested_gender", "requested_age", "requested_other"]
+    frame = pd.DataFrame(rows, columns=names)
+    quality = rng.standard_normal(len(frame)) + frame["occupation"]
+    for column in ("clipscore_v2", "ImageReward", "hps_v2.1", "aesthetics", "gpt-4o"):
+        frame[column] = quality + 0.5 * rng.standard_normal(len(frame))
+    frame["ImageReward"] -= 0.6 * (frame["requested_gender"] == "female")
+    frame["blipscore"] = -quality
+    frame["pickscore_v1"] = 1.0
+    return frame.assign(age=True, race=True)
+
+
+def test_planted_facts_are_found(table):
+    found = audit_published(table, n_resamples=300)
+    assert set(found.defective["column"]) == {"pickscore_v1", "blipscore"}
+    gap = found.gap("ImageReward", "female", "male")
+    assert gap.low < -0.6 / found.gaps["ImageReward"].scale < gap.high
+    survivors = found.survivors()
+    mine = survivors[survivors["scorer"] == "ImageReward"]
+    assert "gender=female" in set(mine["first"]) | set(mine["second"])
+    floor = found.floor("ImageReward")
+    assert 0 < floor.low <= floor.value <= floor.high
+
+
+def test_figures_and_tables(table):
+    found = audit_published(table, n_resamples=300)
+    for draw in (chapter.gaps, chapter.crossed):
+        assert draw(found).get_axes()
+    assert "constant" in chapter.screening(found).to_html()
+    assert "ImageReward" in chapter.survivors(found).to_html()
+    for claim in ("real-defects", "real-survivors", "real-floor", "real-hps-gender"):
+        estimate, n = chapter.finding(found, claim)
+        assert estimate.low <= estimate.value <= estimate.high
+        assert n > 0
+
+
+def test_without_data_everything_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("BBB_DATA_DIR", str(tmp_path))
+    found = chapter.audit("published")
+    assert found is None
+    chapter.numbers(found)
+    assert chapter.screening(found) == chapter.ABSENT
+    assert chapter.gaps(found).get_axes()[0].texts[0].get_text() == chapter.ABSENT
+    assert chapter.finding(found, "real-floor") == (None, None)
+
+
+def test_wrong_source_is_refused():
+    with pytest.raises(ValueError, match="choose one of"):
+        chapter.audit("somewhere")
+
+
+def test_gap_of_the_real_file():
+    """The published file, where it is at hand: signs and sizes of the three gender gaps."""
+    found = chapter.audit("published", n_resamples=300)
+    if found is None:
+        pytest.skip("the published scores are not at hand")
+    values = [found.gap(s, "female", "male").value for s in ("CLIPScore", "ImageReward", "HPSv2.1")]
+    assert np.allclose(values, [-0.245, -0.465, -0.086], atol=0.005)
