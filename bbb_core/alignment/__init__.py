@@ -1,12 +1,29 @@
-"""Alignment scores: strategies, audits for multiaccuracy and multicalibration, and repairs.
-
-The names below are loaded on first use, so that `import bbb_core.alignment` stays cheap.
-"""
+"""Alignment scores: strategies, audits for multiaccuracy and multicalibration, and repairs."""
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+from bbb_core.lazy import attach
+
+if TYPE_CHECKING:
+    from bbb_core.alignment.auditing import Audit as Audit
+    from bbb_core.alignment.auditing import ErrorEstimate as ErrorEstimate
+    from bbb_core.alignment.auditing import Witness as Witness
+    from bbb_core.alignment.auditing import audit as audit
+    from bbb_core.alignment.baselines import calibrated_projection as calibrated_projection
+    from bbb_core.alignment.baselines import centre_by_group as centre_by_group
+    from bbb_core.alignment.baselines import isotonic as isotonic
+    from bbb_core.alignment.baselines import project_out as project_out
+    from bbb_core.alignment.baselines import standardise_by_group as standardise_by_group
+    from bbb_core.alignment.boosting import Repair as Repair
+    from bbb_core.alignment.boosting import repair as repair
+    from bbb_core.alignment.gaps import GroupGaps as GroupGaps
+    from bbb_core.alignment.gaps import group_gaps as group_gaps
+    from bbb_core.alignment.scores import STRATEGIES as STRATEGIES
+    from bbb_core.alignment.scores import alignment_score as alignment_score
+    from bbb_core.alignment.scores import predict_groups as predict_groups
+    from bbb_core.alignment.scores import unit_interval as unit_interval
 
 _HOME = {
     "Audit": "auditing",
@@ -29,15 +46,4 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(__name__, _HOME)
