@@ -26,7 +26,6 @@ _COMMANDS = {
 }
 
 
-@functools.cache
 def _commands() -> dict[str, tuple[str, str]]:
     """Return where every command lies, and its line of help."""
     found = dict(_COMMANDS)
