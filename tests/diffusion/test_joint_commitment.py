@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from bbb_book.chapters.fairness_criteria.finite_generator import total_variation
-from bbb_book.chapters.intersections.cyclic_figures import embed_cycle, turn_distance, turn_prompt
 from bbb_book.data.procedural import read_groups
+from bbb_book.generators.symmetric_figures import embed_figure, turn_distance, turn_prompt
 from bbb_core.diffusion.joint_commitment import (
     JointCommitment,
     Reading,
@@ -46,7 +46,7 @@ READINGS = {"colour": Reading(colour, 3), "fine": Reading(fine, 6)}
 
 def test_every_union_of_cells_is_below_the_bound(process):
     """Level 0.95, one draw with a fixed seed; the lower limits fail with chance at most 0.05."""
-    a, b = embed_cycle(0, 0.1, shapes=3), embed_cycle(0, 0.1, shapes=3, group=1)
+    a, b = embed_figure(0, 0.1, shapes=3, order=3), embed_figure(0, 0.1, shapes=3, group=1, order=3)
     made = joint_certificates(
         process, a, b, readings=READINGS, n=60, pilot=20, cuts=[1, 2, 3], seed=0
     )
@@ -64,7 +64,7 @@ def test_every_union_of_cells_is_below_the_bound(process):
 
 
 def test_equal_prompts_have_no_distance(process):
-    c = embed_cycle(1, 0.2, shapes=3)
+    c = embed_figure(1, 0.2, shapes=3, order=3)
     made = joint_certificates(process, c, c, readings=READINGS, n=40, pilot=20, cuts=[2], seed=1)
     for found in made.values():
         zeros = np.zeros(80)  # the paths of both prompts never part
@@ -88,15 +88,15 @@ def test_distance_limits_cover():
 
 
 def test_no_reader_is_refused(process):
-    c = embed_cycle(0, 0.0, shapes=3)
+    c = embed_figure(0, 0.0, shapes=3, order=3)
     with pytest.raises(InputError, match="readings is empty"):
         joint_certificates(process, c, c, readings={}, n=20, cuts=[1], seed=0)
 
 
 def test_the_cycle_of_prompts():
-    c = embed_cycle(1, 0.5, shapes=3)
-    assert torch.equal(turn_prompt(c), embed_cycle(1, 0.5, shapes=3, group=1))
-    assert torch.equal(turn_prompt(turn_prompt(turn_prompt(c))), c)
-    assert float((c - turn_prompt(c)).norm()) == pytest.approx(turn_distance(0.5))
-    neutral = embed_cycle(1, 0.0, shapes=3)
-    assert torch.equal(turn_prompt(neutral), neutral)
+    c = embed_figure(1, 0.5, shapes=3, order=3)
+    assert torch.equal(turn_prompt(c, order=3), embed_figure(1, 0.5, shapes=3, group=1, order=3))
+    assert torch.equal(turn_prompt(turn_prompt(turn_prompt(c, order=3), order=3), order=3), c)
+    assert float((c - turn_prompt(c, order=3)).norm()) == pytest.approx(turn_distance(0.5, order=3))
+    neutral = embed_figure(1, 0.0, shapes=3, order=3)
+    assert torch.equal(turn_prompt(neutral, order=3), neutral)

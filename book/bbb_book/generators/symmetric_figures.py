@@ -1,14 +1,17 @@
-r"""Procedural figures with a true symmetry: the sufficient condition tried out (theorem T2).
+r"""Figures whose groups a cyclic symmetry permutes, by a trained generator: theorem T2 tried out.
 
-Prompts are synthetic embeddings: a shape has an axis of its own, and the last axis carries the
-group. :math:`\tau` flips the last axis, :math:`\sigma` swaps two colour channels.
+A group is the colour channel that carries the shape. :math:`\sigma` turns the channels of the k
+groups, :math:`\tau` turns the group part of the (synthetic) prompt embeddings: for two groups one
+axis that changes sign, for more a coordinate per group. `measure_symmetry` (two groups) and
+`measure_cycle` (three) are artefact functions: plain data in, small tables out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -25,18 +28,19 @@ from bbb_core.diffusion.symmetric import SymmetrisedProcess
 from bbb_core.diffusion.training import TrainingConfig, TrainingSet, train
 
 __all__ = [
+    "CycleStudy",
     "FigureStudy",
     "embed_figure",
-    "fit_figures",
-    "flip_group",
+    "measure_cycle",
     "measure_symmetry",
-    "reflection_distance",
+    "turn_distance",
+    "turn_prompt",
 ]
 
 
 @dataclass(frozen=True)
 class FigureStudy:
-    """A generator of procedural figures: plain data, so that it can key an artefact.
+    """A generator of figures in two colours: plain data, so that it can key an artefact.
 
     Attributes
     ----------
@@ -62,60 +66,145 @@ class FigureStudy:
     batch: int = 64
     channels: tuple[int, ...] = (32, 64)
     seed: int = 0
+    order: ClassVar[int] = 2
+    stream: ClassVar[str] = "figures"
+
+    def draw_groups(self, source: np.random.Generator) -> np.ndarray:
+        """Draw the groups of the training images."""
+        return (source.random(self.images) >= self.majority).astype(np.int64)
 
 
-def embed_figure(shape: int, group: float, *, shapes: int) -> Float[Tensor, "d"]:
-    """Return the unit embedding of a shape with a group coordinate; 0 is neutral."""
-    row = torch.zeros(shapes + 1)
-    row[shape], row[-1] = 1.0, group
+@dataclass(frozen=True)
+class CycleStudy:
+    """A generator of figures in three colours: plain data, so that it can key an artefact.
+
+    Attributes
+    ----------
+    shapes
+        How many of `data.procedural.SHAPES` are drawn.
+    size, noise
+        Side in pixels, and noise of the figures.
+    lean
+        Own coordinate of the prompts that name a group.
+    shares
+        Shares of the groups in training: uneven, so the trained model is not equivariant.
+    images, steps, batch, channels, seed
+        Training set and training.
+    """
+
+    shapes: int = 3
+    size: int = 16
+    noise: float = 0.1
+    lean: float = 0.5
+    shares: tuple[float, ...] = (0.6, 0.3, 0.1)
+    images: int = 2048
+    steps: int = 600
+    batch: int = 64
+    channels: tuple[int, ...] = (32, 64)
+    seed: int = 0
+    order: ClassVar[int] = 3
+    stream: ClassVar[str] = "cycle"
+
+    def draw_groups(self, source: np.random.Generator) -> np.ndarray:
+        """Draw the groups of the training images."""
+        return source.choice(self.order, self.images, p=list(self.shares))
+
+
+def _group_axes(order: int) -> Float[Tensor, "order axes"]:
+    """Return the group part of a prompt that leans to each group by one."""
+    return torch.tensor([[-1.0], [1.0]]) if order == 2 else torch.eye(order)
+
+
+def embed_figure(
+    shape: int, lean: float, *, shapes: int, order: int = 2, group: int | None = None
+) -> Float[Tensor, "d"]:
+    """Return the unit embedding of a shape that leans to a group; lean 0 is the fixed point.
+
+    `group` is by default the second of two groups (so that a negative lean is one to the first),
+    and the first of more.
+    """
+    axes = _group_axes(order)
+    if group is None:
+        group = 1 if order == 2 else 0
+    row = torch.zeros(shapes + axes.shape[1])
+    row[shape] = 1.0
+    row[shapes:] = lean * axes[group]
     return torch.nn.functional.normalize(row, dim=0)
 
 
-def flip_group(c: Tensor) -> Tensor:
-    r"""Return :math:`\tau c`: the last coordinate changes sign."""
-    return torch.cat([c[..., :-1], -c[..., -1:]], -1)
+def turn_prompt(c: Tensor, *, order: int = 2) -> Tensor:
+    r"""Return :math:`\tau c`: of two groups the last coordinate changes sign, of more it moves on.
 
-
-def reflection_distance(group: float) -> float:
-    r"""Return :math:`\eta = \lVert E - \tau E \rVert` of a prompt with this group coordinate."""
-    return 2 * abs(group) / (1 + group**2) ** 0.5
-
-
-def fit_figures(
-    study: Any, images: Float[Tensor, "n c h w"], table: Float[Tensor, "m d"], pairs: Tensor
-) -> tuple[Any, tuple[float, ...]]:
-    """Train a generator of figures on (image, row of the table) pairs; return it and its losses.
-
-    `study` gives size, channels, steps, batch and seed.
+    Moving on: each of the last `order` coordinates takes the place of the next.
     """
+    if order == 2:
+        return torch.cat([c[..., :-1], -c[..., -1:]], -1)
+    return torch.cat([c[..., :-order], c[..., -order:].roll(1, dims=-1)], -1)
+
+
+def turn_distance(lean: float, *, order: int = 2) -> float:
+    r"""Return :math:`\eta = \lVert E - \tau E \rVert` of a prompt that leans to one group.
+
+    Examples
+    --------
+    >>> turn_distance(0.0), round(turn_distance(1.0), 3), turn_distance(1.0, order=3)
+    (0.0, 1.414, 1.0)
+    """
+    return (2.0 if order == 2 else 2**0.5) * abs(lean) / (1 + lean**2) ** 0.5
+
+
+def _named(study: FigureStudy | CycleStudy) -> Float[Tensor, "rows d"]:
+    """Return the prompts that name a group, all groups of the first shape first."""
+    options = {"shapes": study.shapes, "order": study.order}
+    cells = [(s, g) for s in range(study.shapes) for g in range(study.order)]
+    return torch.stack([embed_figure(s, study.lean, group=g, **options) for s, g in cells])
+
+
+def _leaning(study: FigureStudy | CycleStudy, leans: Sequence[float]) -> Float[Tensor, "rows d"]:
+    options = {"shapes": study.shapes, "order": study.order}
+    cells = [(s, lean) for s in range(study.shapes) for lean in leans]
+    return torch.stack([embed_figure(s, lean, **options) for s, lean in cells])
+
+
+def _models(
+    study: FigureStudy | CycleStudy, reverse_steps: int
+) -> tuple[DenoiserProcess, SymmetrisedProcess, tuple[float, ...]]:
+    """Train a generator; return its sampler, that of the symmetrised model, and the losses."""
+    source = rng.generator(study.seed, study.stream)
+    shapes = torch.from_numpy(source.integers(0, study.shapes, study.images))
+    groups = torch.from_numpy(study.draw_groups(source))
+    images = procedural_figures(
+        shapes,
+        groups,
+        group_count=study.order,
+        size=study.size,
+        noise=study.noise,
+        generator=rng.torch_generator(study.seed, study.stream),
+    ).images
+    table = _named(study)
+    pairs = torch.stack([torch.arange(study.images), study.order * shapes + groups], 1)
     run = train(
         TrainingSet(images, table, pairs, torch.ones(len(images))),
         NetworkConfig(embedding_dim=table.shape[1], resolution=study.size, channels=study.channels),
         TrainingConfig(steps=study.steps, batch=study.batch, seed=study.seed),
     )
-    return run.model, run.losses
+    plain = DenoiserProcess(run.model, steps=reverse_steps)
+    sigma: Callable[[Tensor], Tensor] = partial(turn_groups, group_count=study.order)
+    tau: Callable[[Tensor], Tensor] = partial(turn_prompt, order=study.order)
+    even = SymmetrisedProcess(
+        run.model, sigma=sigma, tau=tau, order=study.order, steps=reverse_steps
+    )
+    return plain, even, run.losses
 
 
-def _train(study: FigureStudy) -> tuple[Any, tuple[float, ...]]:
-    stream = rng.generator(study.seed, "figures")
-    shapes = torch.from_numpy(stream.integers(0, study.shapes, study.images))
-    groups = torch.from_numpy((stream.random(study.images) >= study.majority).astype(np.int64))
-    made = procedural_figures(
-        shapes,
-        groups,
-        size=study.size,
-        noise=study.noise,
-        generator=rng.torch_generator(study.seed, "figures"),
-    )
-    table = torch.stack(
-        [
-            embed_figure(s, lean, shapes=study.shapes)
-            for s in range(study.shapes)
-            for lean in (-study.lean, study.lean)
-        ]
-    )
-    pairs = torch.stack([torch.arange(study.images), 2 * shapes + groups], 1)
-    return fit_figures(study, made.images, table, pairs)
+def _counts(images: Float[Tensor, "m n c h w"], *, order: int) -> np.ndarray:
+    """Return how often each group, and none, is read among the images of each prompt."""
+    read = read_groups(images.flatten(0, 1), group_count=order).unflatten(0, images.shape[:2])
+    return torch.stack([(read == g).sum(-1) for g in (*range(order), -1)], -1).numpy()
+
+
+def _pictures(images: Float[Tensor, "m n c h w"], shown: int) -> np.ndarray:
+    return (images[:, :shown] * 255).round().to(torch.uint8).numpy()
 
 
 def _defect(
@@ -152,38 +241,65 @@ def measure_symmetry(
         symmetrised model from the prompt to its reflection; ``defect`` [shapes, paths]: path
         divergences of the trained from the symmetrised model at the neutral prompt;
         ``named`` [models, 2, 3] counts for the prompts that name a group; ``sheet`` pictures;
-        ``losses``.
+        ``losses``; ``names``.
     """
-    model, losses = _train(study)
-    plain = DenoiserProcess(model, steps=reverse_steps)
-    even = SymmetrisedProcess(model, sigma=turn_groups, tau=flip_group, steps=reverse_steps)
-    shapes = range(study.shapes)
-    rows = torch.stack([embed_figure(s, b, shapes=study.shapes) for s in shapes for b in leans])
-    named = torch.stack(
-        [embed_figure(s, b, shapes=study.shapes) for s in shapes for b in (-study.lean, study.lean)]
-    )
+    plain, even, losses = _models(study, reverse_steps)
+    rows, named = _leaning(study, leans), _named(study)
+    shape = (study.shapes, len(leans))
     counts, names, sheets = [], [], []
     for process in (plain, even):
         images = generate(process, rows, n, seed=seed)
-        read = read_groups(images.flatten(0, 1)).reshape(len(shapes), len(leans), n).numpy()
-        counts.append(np.stack([(read == g).sum(-1) for g in (0, 1, -1)], -1))
-        sheets.append((images[:, :shown] * 255).round().to(torch.uint8).numpy())
-        drawn = read_groups(generate(process, named, n, seed=seed + 1).flatten(0, 1))
-        drawn = drawn.reshape(len(shapes), 2, n).numpy()
-        names.append(np.stack([(drawn == g).sum((0, 2)) for g in (0, 1, -1)], -1))
-    paths = path_divergences(even, rows, flip_group(rows)[:, None], n=n_paths, seed=seed)
-    kl = paths.terms[:, 0].sum(-1).reshape(len(shapes), len(leans), n_paths).numpy()
-    defect = [
-        _defect(plain, even, embed_figure(s, 0.0, shapes=study.shapes), n=n_paths, seed=seed + s)
-        for s in shapes
-    ]
-    shape = (2, len(shapes), len(leans), shown, *images.shape[2:])
+        counts.append(_counts(images, order=2).reshape(*shape, -1))
+        sheets.append(_pictures(images, shown))
+        drawn = _counts(generate(process, named, n, seed=seed + 1), order=2)
+        names.append(drawn.reshape(study.shapes, 2, -1).sum(0))
+    paths = path_divergences(even, rows, turn_prompt(rows)[:, None], n=n_paths, seed=seed)
+    neutral = [embed_figure(s, 0.0, shapes=study.shapes) for s in range(study.shapes)]
+    defect = [_defect(plain, even, c, n=n_paths, seed=seed + s) for s, c in enumerate(neutral)]
     return {
         "counts": np.stack(counts),
         "named": np.stack(names),
-        "kl": kl,
+        "kl": paths.terms[:, 0].sum(-1).reshape(*shape, n_paths).numpy(),
         "defect": np.stack(defect),
-        "sheet": np.stack(sheets).reshape(shape),
+        "sheet": np.stack(sheets).reshape(2, *shape, shown, *images.shape[2:]),
+        "losses": np.array(losses),
+        "names": list(SHAPES[: study.shapes]),
+    }
+
+
+def measure_cycle(
+    study: CycleStudy,
+    leans: Sequence[float],
+    n: int,
+    n_paths: int,
+    reverse_steps: int,
+    shown: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Draw from prompts that lean more and more to the first group, by both models.
+
+    Returns
+    -------
+    dict
+        ``counts`` [models, shapes, leans, 4]: three groups and none, for the trained (0) and the
+        symmetrised model (1); ``kl`` [shapes, leans, 2, paths]: path divergences of the
+        symmetrised model from the prompt to its turns by one and by two; ``sheet`` pictures as
+        bytes [models, shapes, leans, shown, 3, size, size]; ``losses``; ``names``.
+    """
+    order = study.order
+    plain, even, losses = _models(study, reverse_steps)
+    rows = _leaning(study, leans)
+    shape = (study.shapes, len(leans))
+    drawn = [generate(process, rows, n, seed=seed) for process in (plain, even)]
+    turns = [turn_prompt(rows, order=order)]
+    for _ in range(order - 2):
+        turns.append(turn_prompt(turns[-1], order=order))
+    paths = path_divergences(even, rows, torch.stack(turns, 1), n=n_paths, seed=seed)
+    sheets = np.stack([_pictures(images, shown) for images in drawn])
+    return {
+        "counts": np.stack([_counts(images, order=order).reshape(*shape, -1) for images in drawn]),
+        "kl": paths.terms.sum(-1).reshape(*shape, order - 1, n_paths).numpy(),
+        "sheet": sheets.reshape(2, *shape, shown, *drawn[0].shape[2:]),
         "losses": np.array(losses),
         "names": list(SHAPES[: study.shapes]),
     }

@@ -14,7 +14,7 @@ from bbb_book.generators.prompt_mitigations import METHODS, mitigated
 from bbb_book.generators.prompt_sweep import logistic_crossing
 from bbb_book.generators.settings import held_out_cells
 from bbb_book.generators.studies import Study, Tuning, planted_shares
-from bbb_book.generators.symmetric_figures import embed_figure, flip_group, reflection_distance
+from bbb_book.generators.symmetric_figures import embed_figure, turn_distance, turn_prompt
 from bbb_core import rng
 from bbb_core.errors import InputError
 
@@ -141,6 +141,6 @@ def test_a_logistic_curve_is_found_again():
 
 def test_prompts_of_figures_reflect_into_each_other():
     a, b = (embed_figure(1, lean, shapes=3) for lean in (-0.4, 0.4))
-    assert torch.allclose(flip_group(a), b)
-    assert reflection_distance(0.4) == pytest.approx(float((a - b).norm()), abs=1e-6)
-    assert torch.equal(flip_group(torch.zeros(4)), torch.zeros(4))
+    assert torch.allclose(turn_prompt(a), b)
+    assert turn_distance(0.4) == pytest.approx(float((a - b).norm()), abs=1e-6)
+    assert torch.equal(turn_prompt(torch.zeros(4)), torch.zeros(4))

@@ -9,13 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bbb_book.chapters.intersections.cyclic_figures import (
-    ORDER,
-    CycleStudy,
-    measure_cycle,
-    turn_distance,
-)
 from bbb_book.chapters.intersections.formulas import cyclic_imbalance_bound
+from bbb_book.generators.symmetric_figures import CycleStudy, measure_cycle, turn_distance
 from bbb_book.results.artefacts import Artefact, artefact
 from bbb_book.style import figure, house, palette
 from bbb_core.stats import tv_interval
@@ -24,6 +19,7 @@ from bbb_core.theory import tv_bound_from_kl
 __all__ = ["balance_at", "bounds", "curve", "margin", "measure", "pictures", "table"]
 
 MODELS = ("trained", "symmetrised")
+ORDER = CycleStudy.order
 
 
 def measure(study: CycleStudy, leans: Sequence[float], **options: Any) -> Artefact:
@@ -85,7 +81,7 @@ def table(made: Mapping[str, Any], leans: Sequence[float]) -> pd.DataFrame:
     rows = []
     for j, lean in enumerate(leans):
         pooled = counts[:, :, j].sum(axis=1)
-        row = {"eta": f"{turn_distance(lean):.2f}"}
+        row = {"eta": f"{turn_distance(lean, order=ORDER):.2f}"}
         for name, own in zip(MODELS, pooled, strict=True):
             value, low, high = _interval(own)
             row[name] = f"{value:.2f} [{low:.2f}, {high:.2f}]"
@@ -96,7 +92,7 @@ def table(made: Mapping[str, Any], leans: Sequence[float]) -> pd.DataFrame:
 @house
 def curve(made: Mapping[str, Any], leans: Sequence[float]) -> Figure:
     """Draw the shares of the three groups against the distance from the fixed point."""
-    eta = np.array([turn_distance(lean) for lean in leans])
+    eta = np.array([turn_distance(lean, order=ORDER) for lean in leans])
     counts = np.asarray(made["counts"]).sum(axis=1)[..., :ORDER]
     share = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)
     fig, panels = figure(1, 2, height=2.7, sharey=True)
@@ -128,7 +124,7 @@ def pictures(made: Mapping[str, Any], leans: Sequence[float], *, shape: int = 0)
     axes.set_yticks([size * (i + 0.5) for i in range(2)], MODELS)
     width = picture.shape[1] / len(leans)
     places = [width * (j + 0.5) for j in range(len(leans))]
-    axes.set_xticks(places, [f"{turn_distance(lean):.2f}" for lean in leans])
+    axes.set_xticks(places, [f"{turn_distance(lean, order=ORDER):.2f}" for lean in leans])
     axes.set_xlabel("distance eta from the fixed point")
     axes.tick_params(length=0)
     return fig

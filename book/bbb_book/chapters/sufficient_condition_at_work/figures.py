@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bbb_book.generators.geometry import spearman
-from bbb_book.generators.symmetric_figures import FigureStudy, measure_symmetry, reflection_distance
+from bbb_book.generators.symmetric_figures import FigureStudy, measure_symmetry, turn_distance
 from bbb_book.results.artefacts import Artefact, artefact
 from bbb_book.style import figure, house, palette
 from bbb_core.stats import binomial_interval
@@ -131,7 +131,7 @@ def bound_margin(made: Mapping[str, Any]) -> float:
 
 def monotone(made: Mapping[str, Any], leans: Sequence[float]) -> dict[str, float]:
     """Return the rank correlation of eta and imbalance: mean, lowest and highest shape."""
-    eta = np.array([reflection_distance(lean) for lean in leans])
+    eta = np.array([turn_distance(lean) for lean in leans])
     counts = np.asarray(made["counts"])[1]
     gaps = np.abs(counts[..., 1] - counts[..., 0]) / counts.sum(-1)
     own = [spearman(eta, row) for row in gaps]
@@ -145,7 +145,7 @@ def table(made: Mapping[str, Any], leans: Sequence[float]) -> pd.DataFrame:
     bounds = _bounds(made)
     rows = []
     for j, lean in enumerate(leans):
-        eta = reflection_distance(lean)
+        eta = turn_distance(lean)
         kl = float(np.asarray(made["kl"])[:, j].mean())
         rows.append(
             {
@@ -178,7 +178,7 @@ def defect_table(made: Mapping[str, Any], leans: Sequence[float]) -> pd.DataFram
 @house
 def curve(made: Mapping[str, Any], leans: Sequence[float]) -> Figure:
     """Draw the imbalance of each shape against eta, with the path-KL bound."""
-    eta = np.array([reflection_distance(lean) for lean in leans])
+    eta = np.array([turn_distance(lean) for lean in leans])
     counts = np.asarray(made["counts"])
     gaps = np.abs(counts[..., 1] - counts[..., 0]) / counts.sum(-1)
     fig, panels = figure(1, 2, height=2.8, sharey=True)
@@ -209,7 +209,7 @@ def pictures(made: Mapping[str, Any], leans: Sequence[float], *, shape: int = 0)
     size = sheet.shape[-1]
     axes.set_yticks([size * (i + 0.5) for i in range(2)], MODELS)
     width = picture.shape[1] / len(picked)
-    labels = [f"eta = {reflection_distance(leans[j]):.2f}" for j in picked]
+    labels = [f"eta = {turn_distance(leans[j]):.2f}" for j in picked]
     axes.set_xticks([width * (j + 0.5) for j in range(len(picked))], labels)
     for j in range(1, len(picked)):
         axes.axvline(width * j - 0.5, color="white", linewidth=3)
