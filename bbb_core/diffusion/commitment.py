@@ -17,13 +17,13 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from bbb_core import checks, rng
-from bbb_core.diffusion.limits import betting_limit
 from bbb_core.diffusion.path_tv import path_advantages
 from bbb_core.diffusion.paths import step_terms
 from bbb_core.diffusion.process import ImageStreams, draw_normal, require_noise
 from bbb_core.diffusion.sampling import SchedulerProcess, to_images
 from bbb_core.errors import InputError
 from bbb_core.stats import binomial_interval
+from bbb_core.stats.mean_limits import betting_limit
 
 __all__ = [
     "Commitment",

@@ -18,9 +18,9 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from bbb_core import checks, rng
-from bbb_core.diffusion.limits import bootstrap_t_limits
 from bbb_core.diffusion.paths import ComparedPaths, compared_paths
 from bbb_core.diffusion.process import ReverseProcess
+from bbb_core.stats.mean_limits import bootstrap_t_limits
 
 __all__ = ["PathKL", "path_kl", "path_kl_both"]
 
@@ -65,7 +65,7 @@ class PathKL:
     def interval(self) -> tuple[float, float]:
         """Approximate two-sided interval, by the studentised bootstrap; needs 20 paths.
 
-        See `bbb_core.diffusion.limits.bootstrap_t_limits` for how far its level can be trusted.
+        See `bbb_core.stats.mean_limits.bootstrap_t_limits` for how far its level can be trusted.
         """
         level, stream = (1 + self.confidence) / 2, rng.generator(self.seed, "bootstrap-t limits")
         low, high = bootstrap_t_limits(self.sums, confidence=level, rng=stream)

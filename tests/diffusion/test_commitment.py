@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from bbb_book.generators.path_divergences import path_divergences
 from bbb_core import rng
 from bbb_core.diffusion.adapter import PipelineProcess
 from bbb_core.diffusion.commitment import (
@@ -17,13 +18,12 @@ from bbb_core.diffusion.commitment import (
     coupled_run,
     law_bound,
 )
-from bbb_core.diffusion.divergence import path_divergences
-from bbb_core.diffusion.limits import betting_limit
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
 from bbb_core.diffusion.path_kl import path_kl
 from bbb_core.diffusion.path_tv import certificate, path_advantages
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
 from bbb_core.errors import InputError
+from bbb_core.stats.mean_limits import betting_limit
 
 STEPS = 6
 

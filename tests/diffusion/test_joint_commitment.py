@@ -15,11 +15,11 @@ from bbb_core.diffusion.joint_commitment import (
     joint_certificates,
     reading_distance,
 )
-from bbb_core.diffusion.limits import betting_limit
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
 from bbb_core.diffusion.sampling import DenoiserProcess
 from bbb_core.errors import InputError
 from bbb_core.rng import generator, torch_generator
+from bbb_core.stats.mean_limits import betting_limit
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from scipy import optimize
 from torch import Tensor
 
 from bbb_book.data.emoji import OCCUPATIONS
+from bbb_book.generators.path_divergences import path_divergences
 from bbb_book.generators.people import READINGS, counts_of, read_people, reader, sheet_of
 from bbb_book.generators.studies import GROUPS, Study, model_of, prompt_embeddings
 from bbb_core.diffusion.commitment import commitment_certificate
-from bbb_core.diffusion.divergence import path_divergences
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
 
 __all__ = ["between", "logistic_crossing", "measure_commitment", "measure_sweep"]

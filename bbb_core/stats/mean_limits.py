@@ -1,4 +1,4 @@
-"""Confidence limits of a mean: by betting, at every n, and by the bootstrap (section T0)."""
+"""Confidence limits of a mean: by betting, at every n, and by the studentised bootstrap."""
 
 from __future__ import annotations
 
