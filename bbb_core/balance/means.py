@@ -1,8 +1,8 @@
 r"""Mean imbalance over prompts, and its change, with intervals for few prompts (D2).
 
 No estimate of an absolute value is unbiased, and the bootstrap over prompts takes what sampling
-adds for imbalance. So the interval is built from two estimates that err to opposite sides
-(`bbb_core.balance.floor`): its lower end goes down from the split-half mean, its upper end up from
+adds for imbalance. So the interval is built from the two estimates of `bbb_core.balance.estimates`
+that err to opposite sides: its lower end goes down from the split-half mean, its upper end up from
 the plug-in mean.
 """
 
@@ -15,7 +15,8 @@ import numpy as np
 from scipy import special
 
 from bbb_core import checks
-from bbb_core.balance.floor import count_table, plug_in_imbalance, sampling_floor, split_halves
+from bbb_core.balance.estimates import count_table, plug_in_imbalance, split_halves
+from bbb_core.balance.shares import sampling_floor
 from bbb_core.errors import InputError
 from bbb_core.stats import Estimate, mean_interval
 from bbb_core.stats.bounded import bounded_mean_interval

@@ -13,7 +13,7 @@ from bbb_core import checks
 from bbb_core.errors import InputError
 from bbb_core.stats.intervals import multinomial_intervals, tv_interval
 
-__all__ = ["NONE", "Balance", "balanced_floor", "representational_balance"]
+__all__ = ["NONE", "Balance", "representational_balance", "sampling_floor"]
 
 NONE = "none"
 """The outcome "none of the groups": an image that no group's reader claims. Its target is zero."""
@@ -58,8 +58,8 @@ class Balance:
     confidence: float
 
 
-def balanced_floor(n: int, target: Any) -> float:
-    r"""Return the expected imbalance of `n` images of a perfectly balanced generator.
+def sampling_floor(n: Any, target: Any = (0.5, 0.5)) -> Any:
+    r"""Return the expected imbalance of `n` images of a generator that is exactly balanced.
 
     .. math:: \tfrac12 \sum_a E\left|\tfrac{X_a}{n} - \pi_a\right|, \qquad
         E|X - n\pi| = 2 m \tbinom{n}{m} \pi^m (1 - \pi)^{n - m + 1},\ m = \lfloor n\pi \rfloor + 1
@@ -69,10 +69,15 @@ def balanced_floor(n: int, target: Any) -> float:
 
     Parameters
     ----------
-    n : int
-        Number of images, at least 1.
+    n : int or array_like
+        Numbers of images, whole and at least 1.
     target : array_like, shape [k]
-        Target shares.
+        Shares that sum to one; an outcome with target 0 (*none of these*) adds nothing.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        In [0, 1], of the shape of `n`; an observed imbalance near it is no evidence of bias.
 
     References
     ----------
@@ -80,18 +85,21 @@ def balanced_floor(n: int, target: Any) -> float:
 
     Examples
     --------
-    >>> balanced_floor(1, [0.5, 0.5])
+    >>> sampling_floor(1)
     0.5
-    >>> round(balanced_floor(100, [0.5, 0.5]), 4)
-    0.0398
+    >>> sampling_floor([1, 100]).round(4).tolist()
+    [0.5, 0.0398]
     """
-    n = checks.integer("n", n, low=1)
+    size = np.asarray(checks.finite("n", n), dtype=np.float64)[..., None]
+    if (size < 1).any() or (size != np.floor(size)).any():
+        raise InputError("n must be whole numbers of at least 1; pass numbers of images.")
     pi = np.asarray(checks.distribution("target", target), dtype=np.float64)
     pi = pi[(pi > 0) & (pi < 1)]
-    m = np.minimum(np.floor(n * pi) + 1, n)  # at pi near 1 the floor may round up to n
-    log = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
-    log = log + m * np.log(pi) + (n - m + 1) * np.log1p(-pi)
-    return float((m * np.exp(log)).sum() / n)
+    m = np.minimum(np.floor(size * pi) + 1, size)  # at pi near 1 the floor may round up to n
+    log = special.gammaln(size + 1) - special.gammaln(m + 1) - special.gammaln(size - m + 1)
+    log = log + m * np.log(pi) + (size - m + 1) * np.log1p(-pi)
+    floor = (m * np.exp(log)).sum(axis=-1) / size[..., 0]
+    return float(floor) if floor.ndim == 0 else floor
 
 
 def _target(groups: list[str], target: Mapping[str, float] | None) -> dict[str, float]:
@@ -181,7 +189,7 @@ def representational_balance(
         imbalance=float(np.abs(shares - pi).sum() / 2),
         interval=tv_interval(observed, pi, confidence=confidence),
         epsilon=float(np.abs(shares - pi)[groups].max()),
-        floor=balanced_floor(n, pi),
+        floor=sampling_floor(n, pi),
         n=n,
         target=dict(zip(names, pi.tolist(), strict=True)),
         confidence=float(confidence),

@@ -66,7 +66,7 @@ def generations(**options: Any) -> None:
 
 
 def _audit(counts: Any, before: Any, options: dict[str, Any]) -> dict[str, Any]:
-    from bbb_core.balance.many import balance_by_prompt, change_by_prompt
+    from bbb_core.balance.by_prompt import balance_by_prompt, change_by_prompt
 
     level = checks.confidence_level(options["confidence"])
     target = _target(options["target"], list(counts.columns), options["none"])

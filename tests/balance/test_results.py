@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bbb_book.chapters.emoji_model.agreement import cohen_kappa
 from bbb_book.chapters.published_generations.amplification import amplification
 from bbb_core import balance
-from bbb_core.balance.many import balance_by_prompt, change_by_prompt
+from bbb_core.balance.by_prompt import balance_by_prompt, change_by_prompt
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
@@ -70,7 +71,7 @@ def amplified(table: np.ndarray) -> Triples:
 def agreed(table: np.ndarray) -> Triples:
     first = np.repeat(np.tile(NAMES, len(table)), table.ravel())
     second = np.repeat(np.roll(np.tile(NAMES, len(table)), len(table)), table.ravel())
-    e = balance.cohen_kappa(first.tolist(), second.tolist(), n_resamples=99, rng=generator(0)).kappa
+    e = cohen_kappa(first.tolist(), second.tolist(), n_resamples=99, rng=generator(0)).kappa
     yield (e.low, e.value, e.high)
 
 

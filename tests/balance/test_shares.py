@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bbb_core.balance import NONE, balanced_floor, representational_balance
+from bbb_core.balance import NONE, representational_balance, sampling_floor
 from bbb_core.errors import InputError
 
 
@@ -42,7 +42,7 @@ def test_interval_covers_the_imbalance_of_every_generator(names, n):
 def test_floor_is_the_mean_over_all_counts(target, n):
     k = np.arange(n + 1)
     direct = sum(stats.binom.pmf(k, n, p) @ np.abs(k / n - p) for p in target) / 2
-    assert balanced_floor(n, target) == pytest.approx(direct, abs=1e-12)
+    assert sampling_floor(n, target) == pytest.approx(direct, abs=1e-12)
 
 
 def test_one_group_only_is_never_fair():

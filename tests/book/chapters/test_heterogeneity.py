@@ -147,7 +147,7 @@ class TestSignatures:
 
         At a true TV of .2 "triggered" is wrong; of the others it must not be "undecided" always.
         """
-        from bbb_core.balance.floor import plug_in_imbalance, sampling_floor
+        from bbb_core.balance import plug_in_imbalance, sampling_floor
 
         rng, n, m = generator(1, "tv", str(gap)), 24, 20
         floor = sampling_floor(n)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from bbb_book.chapters.fairness_criteria.finite_generator import FiniteGenerator, mixture
 from bbb_core import checks
-from bbb_core.balance.shares import balanced_floor, representational_balance
+from bbb_core.balance.shares import representational_balance, sampling_floor
 from bbb_core.rng import generator
 from bbb_core.stats.intervals import binomial_interval
 
@@ -109,7 +109,7 @@ def small_samples(sizes: list[int]) -> pd.DataFrame:
         rows.append(
             {
                 "n": n,
-                "floor": balanced_floor(n, [0.5, 0.5]),
+                "floor": sampling_floor(n),
                 "high": float(imbalance[order][reached][0]),
                 "half_width": max(0.5 - low, high - 0.5),
             }

@@ -18,7 +18,7 @@ from bbb_book.chapters.generalisation.heterogeneity import (
     heterogeneity,
     rank_correlation_effect,
 )
-from bbb_core.balance.floor import plug_in_imbalance, sampling_floor, split_half_imbalance
+from bbb_core.balance import plug_in_imbalance, sampling_floor, split_half_imbalance
 from bbb_core.balance.means import Prompts, mean_imbalance
 from bbb_core.stats import Estimate
 

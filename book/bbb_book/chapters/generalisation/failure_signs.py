@@ -90,7 +90,7 @@ def high_total_variation(
     imbalance : array_like, shape [m]
         Plug-in TV per prompt, in [0, 1]; 0 is balanced.
     floor : float or array_like, shape [m]
-        `bbb_core.balance.floor.sampling_floor` of the images behind each.
+        `bbb_core.balance.sampling_floor` of the images behind each.
     threshold : float
         TV that counts as high: .2 means that a fifth of the images would have to change group.
 

@@ -16,7 +16,7 @@ from bbb_book.chapters.intersections.reversals import covariance_parts, find_rev
 from bbb_book.data.emoji import OCCUPATIONS, TONES
 from bbb_book.generators.studies import GROUPS
 from bbb_core import rng
-from bbb_core.balance.floor import plug_in_imbalance, split_half_imbalance
+from bbb_core.balance.estimates import plug_in_imbalance, split_half_imbalance
 from bbb_core.stats import holm, mean_interval
 
 __all__ = [

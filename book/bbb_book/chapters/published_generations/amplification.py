@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from bbb_core.balance.floor import count_table
+from bbb_core.balance.estimates import count_table
 from bbb_core.errors import InputError
 from bbb_core.stats import Estimate, binomial_interval, bootstrap, correlation, mean_interval
 

@@ -15,7 +15,7 @@ from scipy import stats
 
 from bbb_book.results.artefacts import Artefact, artefact
 from bbb_core import rng
-from bbb_core.balance.floor import split_halves
+from bbb_core.balance.estimates import split_halves
 from bbb_core.balance.means import distances, mean_imbalance
 
 __all__ = [

@@ -16,9 +16,10 @@ from bbb_book.chapters.published_generations.amplification import (
     amplification,
     log_odds_slope,
 )
+from bbb_book.chapters.published_generations.expected_estimates import expected_estimates
 from bbb_core import checks
-from bbb_core.balance.floor import expected_estimates, plug_in_imbalance
-from bbb_core.balance.many import balance_by_prompt, change_by_prompt
+from bbb_core.balance.by_prompt import balance_by_prompt, change_by_prompt
+from bbb_core.balance.estimates import plug_in_imbalance
 from bbb_core.balance.means import MeanImbalance, mean_change, mean_imbalance
 from bbb_core.errors import InputError
 from bbb_core.rng import generator

@@ -15,6 +15,7 @@ from bbb_book.chapters.published_generations.count_audit import (
     none_counted,
     thinned,
 )
+from bbb_book.chapters.published_generations.expected_estimates import expected_estimates
 from bbb_book.chapters.published_generations.texts import (
     ABSENT,
     DRAWN,
@@ -25,8 +26,9 @@ from bbb_book.chapters.published_generations.texts import (
     status,
 )
 from bbb_book.style import figure, house, palette
-from bbb_core.balance.floor import expected_estimates, plug_in_imbalance, sampling_floor
-from bbb_core.balance.many import balance_by_prompt
+from bbb_core.balance.by_prompt import balance_by_prompt
+from bbb_core.balance.estimates import plug_in_imbalance
+from bbb_core.balance.shares import sampling_floor
 from bbb_core.stats import binomial_interval
 
 __all__ = [

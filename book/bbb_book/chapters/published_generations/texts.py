@@ -13,7 +13,7 @@ from bbb_book.data import published
 from bbb_book.results.rules import NOT_MEASURED
 from bbb_book.results.unmeasured import say, show_or_say
 from bbb_core import checks
-from bbb_core.balance.floor import plug_in_imbalance
+from bbb_core.balance.estimates import plug_in_imbalance
 
 __all__ = ["ABSENT", "DRAWN", "NAMES", "audit", "finding", "numbers", "status"]
 

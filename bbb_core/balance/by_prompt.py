@@ -10,7 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from bbb_core import checks
-from bbb_core.balance.floor import count_table, plug_in_imbalance, sampling_floor
+from bbb_core.balance.estimates import count_table, plug_in_imbalance
+from bbb_core.balance.shares import sampling_floor
 from bbb_core.errors import InputError
 from bbb_core.stats import holm, tv_interval
 

@@ -1,8 +1,8 @@
-r"""Imbalance that sampling alone makes, and estimates that it cannot inflate (D2).
+r"""Two estimates of the imbalance of each prompt that err to opposite sides (D2).
 
-The measured imbalance of a finite sample is never negative, so a perfectly balanced generator
-looks imbalanced too. `sampling_floor` says by how much; `split_half_imbalance` is zero on average
-for a balanced generator and never above the truth on average.
+The measured (plug-in) imbalance of a finite sample is never negative, so a perfectly balanced
+generator looks imbalanced too, by `shares.sampling_floor`. The split-half imbalance is zero on
+average for a balanced generator, and never above the truth on average.
 """
 
 from __future__ import annotations
@@ -10,20 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from bbb_core import checks
-from bbb_core.balance.shares import balanced_floor
 from bbb_core.errors import InputError
 
-__all__ = [
-    "count_table",
-    "expected_estimates",
-    "plug_in_imbalance",
-    "sampling_floor",
-    "split_half_imbalance",
-    "split_halves",
-]
+__all__ = ["count_table", "plug_in_imbalance", "split_half_imbalance", "split_halves"]
 
 
 def count_table(name: str, counts: Any, target: Any | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -54,48 +46,16 @@ def count_table(name: str, counts: Any, target: Any | None = None) -> tuple[np.n
     return x, pi
 
 
-def sampling_floor(n: Any, *, target: Any = (0.5, 0.5)) -> float | np.ndarray:
-    r"""Return the expected imbalance of `n` images by a generator that is exactly balanced.
-
-    .. math:: \frac12 \sum_a E\lvert S_a/n - \pi_a \rvert, \qquad S_a \sim \mathrm{Bin}(n, \pi_a),
-
-    `bbb_core.balance.shares.balanced_floor` for many sample sizes at once. For two equal groups
-    it is about :math:`0.4/\sqrt n`.
-
-    Parameters
-    ----------
-    n
-        Number of images, a whole number of at least 1, or an array of them.
-    target
-        Shares that sum to one; an outcome with target 0 (*none of these*) adds nothing.
-
-    Returns
-    -------
-    float or array
-        In [0, 1]; the imbalance below which a sample of this size says nothing.
-
-    References
-    ----------
-    Diaconis and Zabell (1991), ``diaconis1991`` in the references.
-
-    Examples
-    --------
-    >>> sampling_floor([1, 100]).round(4).tolist()
-    [0.5, 0.0398]
-    """
-    size = np.asarray(checks.finite("n", n), dtype=np.float64)
-    if (size < 1).any() or (size != np.floor(size)).any():
-        raise InputError("n must be whole numbers of at least 1; pass numbers of images.")
-    sizes, place = np.unique(size, return_inverse=True)
-    floor = np.array([balanced_floor(int(m), target) for m in sizes])[place].reshape(size.shape)
-    return float(floor) if floor.ndim == 0 else floor
-
-
 def plug_in_imbalance(counts: Any, *, target: Any | None = None) -> np.ndarray:
     r"""Return the TV distance between observed shares and the target, one value per prompt.
 
     :math:`\frac12 \sum_a \lvert c_a/n - \pi_a \rvert`, in [0, 1]; 0 is balanced. Its expectation
     is never below the true imbalance (Jensen), and equals the sampling floor at balance.
+
+    Examples
+    --------
+    >>> plug_in_imbalance([[150, 100], [125, 125]]).tolist()
+    [0.1, 0.0]
     """
     x, pi = count_table("counts", counts, target)
     return np.abs(x / x.sum(axis=1, keepdims=True) - pi).sum(axis=1) / 2
@@ -157,28 +117,3 @@ def _hypergeometric(j: np.ndarray, n: int, c: np.ndarray, half: int) -> np.ndarr
 
 def _log_choose(n: Any, k: Any) -> Any:
     return special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
-
-
-def expected_estimates(n: int, share: Any) -> tuple[np.ndarray, np.ndarray]:
-    r"""Return the exact expectations of both estimates for two groups, target one half.
-
-    Sums over all counts :math:`S \sim \mathrm{Bin}(n, \text{share})`; the truth is
-    :math:`\lvert \text{share} - 1/2 \rvert` and lies between the two.
-
-    Parameters
-    ----------
-    n
-        Number of images, at least 2.
-    share
-        True shares of one group, in [0, 1].
-
-    Returns
-    -------
-    plug_in, split_half
-        Arrays of the shape of `share`.
-    """
-    n = checks.integer("n", n, low=2)
-    p = np.atleast_1d(np.asarray(checks.probability("share", share), dtype=np.float64))
-    outcomes = np.stack([np.arange(n, -1, -1.0), np.arange(n + 1.0)], axis=1)  # [n + 1, 2]
-    chances = stats.binom.pmf(outcomes[:, 1], n, p[..., None])  # [..., n + 1]
-    return chances @ plug_in_imbalance(outcomes), chances @ split_half_imbalance(outcomes)

@@ -10,12 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbb_core.balance.floor import (
-    expected_estimates,
-    plug_in_imbalance,
-    sampling_floor,
-    split_half_imbalance,
-)
+from bbb_book.chapters.published_generations.expected_estimates import expected_estimates
+from bbb_core.balance import plug_in_imbalance, sampling_floor, split_half_imbalance
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 

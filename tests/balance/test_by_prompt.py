@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from bbb_core.balance.many import balance_by_prompt, balance_p_values, change_by_prompt
+from bbb_core.balance.by_prompt import balance_by_prompt, balance_p_values, change_by_prompt
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
