@@ -1,0 +1,101 @@
+"""Slope and switch from sweeps: closed forms, symmetries, coverage (theorem T8)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from bbb_core.diffusion.calibration import calibrate
+from bbb_core.errors import InputError
+from bbb_core.rng import generator
+
+POSITIONS = np.linspace(0, 1, 11)
+
+
+def drawn(slope: float, switch: float, n: int, seed: int, clusters: int = 1) -> np.ndarray:
+    """Return counts [clusters * 11, 2] from the law itself."""
+    rng = generator(seed, "sweep", str(slope), str(switch))
+    share = 1 / (1 + np.exp(-slope * (np.tile(POSITIONS, clusters) - switch)))
+    b = rng.binomial(n, share)
+    return np.stack([n - b, b], axis=1)
+
+
+def test_two_positions_have_a_closed_form():
+    # One picture's worth of Jeffreys' prior at each of two saturated positions adds 1/2 to each
+    # count, so the estimate is the empirical log-odds with halves.
+    found = calibrate([0, 1], [[30, 10], [15, 45]])
+    low, high = math.log(10.5 / 30.5), math.log(45.5 / 15.5)
+    assert found.slope.value == pytest.approx(high - low, abs=1e-8)
+    assert found.switch.value == pytest.approx(-low / (high - low), abs=1e-8)
+    assert found.n_units == 100
+
+
+def test_swapping_the_groups_mirrors_the_law():
+    counts = drawn(8, 0.4, 20, 1)
+    there = calibrate(POSITIONS, counts)
+    back = calibrate(1 - POSITIONS, counts[:, ::-1])
+    assert back.slope.value == pytest.approx(there.slope.value, rel=1e-6)
+    assert back.switch.value == pytest.approx(1 - there.switch.value, rel=1e-6)
+    assert back.switch.low == pytest.approx(1 - there.switch.high, rel=1e-5)
+    assert back.slope.high == pytest.approx(there.slope.high, rel=1e-4)
+
+
+def test_many_pictures_find_the_law_and_foretell_shares():
+    found = calibrate(POSITIONS, drawn(9, 0.7, 20_000, 2))
+    assert found.slope.value == pytest.approx(9, rel=0.05)
+    assert found.switch.value == pytest.approx(0.7, abs=0.01)
+    assert found.share([0.7, 0.2]) == pytest.approx([0.5, 1 / (1 + math.exp(4.5))], abs=0.01)
+
+
+def test_separated_groups_leave_the_slope_unbounded_above():
+    found = calibrate([0, 0.5, 1], [[20, 0], [20, 0], [0, 20]])
+    assert 0 < found.slope.low < found.slope.value < found.slope.high == math.inf
+    assert 0.5 < found.switch.value < 1
+
+
+def test_a_prompt_that_decides_nothing_has_no_switch():
+    found = calibrate(POSITIONS, np.full((11, 2), 10))
+    assert found.slope.low < 0 < found.slope.high
+    assert (found.switch.low, found.switch.high) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("clusters", [None, 12])
+def test_intervals_hold_their_level(clusters):
+    # 120 sweeps at .95: fewer than 103 covered has probability below 1e-4.
+    hits = np.zeros(2)
+    for seed in range(120):
+        counts = drawn(10, 0.6, 6, seed, clusters or 1)
+        labels = None if clusters is None else np.repeat(np.arange(clusters), 11)
+        found = calibrate(np.tile(POSITIONS, clusters or 1), counts, clusters=labels)
+        hits += [
+            found.slope.low <= 10 <= found.slope.high,
+            found.switch.low <= 0.6 <= found.switch.high,
+        ]
+    assert (hits >= 103).all(), hits
+
+
+def test_clusters_that_differ_widen_the_interval():
+    counts = np.concatenate([drawn(10, s, 12, 5) for s in (0.2, 0.4, 0.6, 0.8)])
+    positions, labels = np.tile(POSITIONS, 4), np.repeat(list("abcd"), 11)
+    alone = calibrate(positions, counts).switch
+    together = calibrate(positions, counts, clusters=labels).switch
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize(
+    ("positions", "counts", "clusters", "said"),
+    [
+        ([0, 1], [[30, 0]], None, "counts has 1 rows and positions 2"),
+        ([0, 1], [[30, -1], [0, 30]], None, "whole numbers"),
+        ([0, 1], [[3, 0], [0, 3]], None, "at least 20"),
+        ([0.5, 0.5], [[30, 0], [0, 30]], None, "sweep from group to group"),
+        ([0, 1], [[30, 0], [0, 30]], ["a", "b"], "at least three"),
+        ([0, 1], [[30, 0], [0, 30]], ["a"], "one label for each"),
+        ([0, math.nan], [[30, 0], [0, 30]], None, "positions"),
+    ],
+)
+def test_bad_sweeps_are_refused(positions, counts, clusters, said):
+    with pytest.raises(InputError, match=said):
+        calibrate(positions, counts, clusters=clusters)

@@ -1,0 +1,98 @@
+"""The law of inheritance: kernel weights against simulation, Bayes' rule, the window (T8)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bbb_core.errors import InputError
+from bbb_core.rng import generator
+from bbb_core.theory.inheritance import (
+    caption_noise_window,
+    inherited_log_odds,
+    inherited_share,
+    kernel_weights,
+)
+
+REALS = st.floats(-3, 3)
+
+
+def test_the_best_denoiser_under_caption_noise_is_that_of_the_weighted_mixture():
+    # By another route: pairs are simulated as in training, and the mean of x_0 is taken over those
+    # whose noisy caption and noisy picture fall into a small window. Four standard errors.
+    rng = generator(0, "caption noise")
+    captions, pictures, priors = (
+        np.array([0.0, 1.0, 2.5]),
+        np.array([-2.0, 1.0, 3.0]),
+        [0.5, 0.3, 0.2],
+    )
+    tau, sigma, c, x = 0.8, 1.5, 0.9, 0.4
+    i = rng.choice(3, size=4_000_000, p=priors)
+    caption = captions[i] + tau * rng.standard_normal(len(i))
+    x0 = pictures[i] + 0.3 * rng.standard_normal(len(i))
+    noisy = x0 + sigma * rng.standard_normal(len(i))
+    kept = x0[(abs(caption - c) < 0.04) & (abs(noisy - x) < 0.04)]
+    weights = kernel_weights([c], captions[:, None], noise=tau, priors=priors)
+    spread = 0.3**2 + sigma**2
+    posterior = weights * np.exp(-((x - pictures) ** 2) / (2 * spread))
+    means = pictures + 0.3**2 / spread * (x - pictures)
+    expected = (posterior * means).sum() / posterior.sum()
+    assert abs(kept.mean() - expected) < 4 * kept.std() / math.sqrt(len(kept))
+
+
+def test_two_unit_captions_inherit_the_gap():
+    a, b, p = ([math.cos(u), math.sin(u)] for u in (0.0, 1.0, 0.7))
+    weights = kernel_weights(p, [a, b], noise=0.4)
+    gap = math.cos(0.3) - math.cos(0.7)  # cosines to b and to a
+    assert math.log(weights[1] / weights[0]) == pytest.approx(gap / 0.16)
+    distance = 2 * math.sin(0.5)
+    position = 0.5 + gap / distance**2
+    assert weights[1] == pytest.approx(float(inherited_share(position, distance**2 / 0.16, 0.5)))
+
+
+def test_little_noise_takes_the_nearest_caption_and_much_noise_the_training_share():
+    captions, priors = [[0.0], [1.0], [3.0]], [0.2, 0.3, 0.5]
+    assert kernel_weights([0.8], captions, noise=1e-3, priors=priors).round(6).tolist() == [0, 1, 0]
+    assert kernel_weights([0.8], captions, noise=1e4, priors=priors) == pytest.approx(priors)
+
+
+@given(REALS, REALS, REALS)
+def test_the_two_parts_are_bayes_rule(position, slope, switch):
+    begotten, own = inherited_log_odds(position, slope, switch)
+    assert float(begotten + own) == pytest.approx(slope * (position - switch), abs=1e-9)
+    assert float(inherited_log_odds(0.5, slope, switch)[0]) == 0
+    assert float(inherited_log_odds(position, slope, 0.5)[1]) == 0
+    share = float(inherited_share(position, slope, switch))
+    assert float(inherited_share(1 - position, slope, 1 - switch)) == pytest.approx(1 - share)
+    assert float(inherited_share(switch, slope, switch)) == 0.5
+
+
+@given(st.floats(0.001, 0.3), st.floats(0.2, 1.4), st.floats(0.02, 0.4), st.floats(0.02, 0.4))
+def test_the_ends_of_the_window_are_where_the_conditions_turn(gap, distance, epsilon, delta):
+    low, high = map(float, caption_noise_window(gap, distance, epsilon=epsilon, delta=delta))
+    assert 1 / (1 + math.exp(-gap / low**2)) == pytest.approx(0.5 + epsilon)
+    at_group = kernel_weights([0.0], [[0.0], [distance]], noise=high)
+    assert at_group[0] == pytest.approx(1 - delta)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: kernel_weights([0.0], [[0.0, 1.0]], noise=1), "2 numbers"),
+        (lambda: kernel_weights([0.0], [[0.0]], noise=0), "noise is 0"),
+        (
+            lambda: kernel_weights([0.0], [[0.0], [1.0]], noise=1, priors=[1.0, 0.0]),
+            "positive shares",
+        ),
+        (lambda: inherited_share(math.nan, 1, 0.5), "position"),
+        (lambda: caption_noise_window(0.1, 0.0, epsilon=0.1, delta=0.1), "must differ"),
+        (lambda: caption_noise_window(0.1, 1.0, epsilon=0.5, delta=0.1), "epsilon is 0.5"),
+    ],
+)
+def test_bad_input_is_refused(call, said):
+    with pytest.raises(InputError, match=said):
+        call()
