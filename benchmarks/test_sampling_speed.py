@@ -10,7 +10,7 @@ import torch
 
 from bbb_core import rng
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
-from bbb_core.diffusion.path_kl import path_kl
+from bbb_core.diffusion.paths import path_kl
 from bbb_core.diffusion.process import ImageStreams, reverse_states
 from bbb_core.diffusion.sampling import DenoiserProcess
 from bbb_core.diffusion.training import noise_scheduler

@@ -1,43 +1,49 @@
-"""Diffusion: exact oracle, reverse processes, ancestral sampling and the certificate."""
+"""Diffusion: reverse processes, the certified sampler, path KL and the certificate."""
 
 from __future__ import annotations
 
-from bbb_core.diffusion.network import Denoiser, NetworkConfig
-from bbb_core.diffusion.oracle import GaussianMixtureOracle, two_group_oracle
-from bbb_core.diffusion.path_kl import PathKL, path_kl, path_kl_both
-from bbb_core.diffusion.path_tv import Certificate, certificate
-from bbb_core.diffusion.process import (
-    Generators,
-    ReverseProcess,
-    SampleStreams,
-    draw_normal,
-    reverse_states,
-    sample,
-)
-from bbb_core.diffusion.schedule import Schedule, Variance
-from bbb_core.diffusion.training import TrainingConfig, TrainingSet, train
-from bbb_core.diffusion.weights import AffineWeights
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AffineWeights",
-    "Certificate",
-    "Denoiser",
-    "GaussianMixtureOracle",
-    "Generators",
-    "NetworkConfig",
-    "PathKL",
-    "ReverseProcess",
-    "SampleStreams",
-    "Schedule",
-    "TrainingConfig",
-    "TrainingSet",
-    "Variance",
-    "certificate",
-    "draw_normal",
-    "path_kl",
-    "path_kl_both",
-    "reverse_states",
-    "sample",
-    "train",
-    "two_group_oracle",
-]
+from bbb_core.lazy import attach
+
+if TYPE_CHECKING:
+    from bbb_core.diffusion.adapter import PipelineProcess as PipelineProcess
+    from bbb_core.diffusion.model_audit import audit_model as audit_model
+    from bbb_core.diffusion.network import NetworkConfig as NetworkConfig
+    from bbb_core.diffusion.oracle import GaussianMixtureOracle as GaussianMixtureOracle
+    from bbb_core.diffusion.oracle import two_group_oracle as two_group_oracle
+    from bbb_core.diffusion.path_tv import certificate as certificate
+    from bbb_core.diffusion.paths import path_kl as path_kl
+    from bbb_core.diffusion.process import ReverseProcess as ReverseProcess
+    from bbb_core.diffusion.process import sample as sample
+    from bbb_core.diffusion.sampling import DenoiserProcess as DenoiserProcess
+    from bbb_core.diffusion.sampling import generate as generate
+    from bbb_core.diffusion.schedule import Schedule as Schedule
+    from bbb_core.diffusion.symmetry import SymmetrisedProcess as SymmetrisedProcess
+    from bbb_core.diffusion.training import TrainingConfig as TrainingConfig
+    from bbb_core.diffusion.training import TrainingSet as TrainingSet
+    from bbb_core.diffusion.training import train as train
+    from bbb_core.diffusion.weights import AffineWeights as AffineWeights
+
+_HOME = {
+    "AffineWeights": "weights",
+    "DenoiserProcess": "sampling",
+    "GaussianMixtureOracle": "oracle",
+    "NetworkConfig": "network",
+    "PipelineProcess": "adapter",
+    "ReverseProcess": "process",
+    "Schedule": "schedule",
+    "SymmetrisedProcess": "symmetry",
+    "TrainingConfig": "training",
+    "TrainingSet": "training",
+    "audit_model": "model_audit",
+    "certificate": "path_tv",
+    "generate": "sampling",
+    "path_kl": "paths",
+    "sample": "process",
+    "train": "training",
+    "two_group_oracle": "oracle",
+}
+
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = attach(__name__, _HOME)

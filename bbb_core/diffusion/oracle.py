@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from bbb_core import checks
-from bbb_core.diffusion import laws, lipschitz
+from bbb_core.diffusion import laws
 from bbb_core.diffusion.process import Generators, draw_normal
 from bbb_core.diffusion.schedule import Schedule, Variance
 from bbb_core.diffusion.weights import AffineWeights, simplex
@@ -40,7 +40,7 @@ class GaussianMixtureOracle:
         Standard deviation s of every component, positive.
     weights : callable
         Map from a condition [e] or [n, e] to probability vectors [k] or [n, k], checked on each
-        call. `AffineWeights` also gives Lipschitz constants over sets of conditions.
+        call; `AffineWeights` for instance.
     schedule : Schedule
         Noise schedule.
     variance : {"certified", "posterior", "forward"}
@@ -170,12 +170,6 @@ class GaussianMixtureOracle:
         """
         difference = self.weight(condition) - self.weight(other)
         return laws.mixture_total_variation(self.means, self.scale, difference)[0]
-
-    def lipschitz_constants(
-        self, conditions: Float64[Tensor, "m e"], *, scope: lipschitz.Scope = "hull"
-    ) -> Float64[Tensor, "K"]:
-        """Return constants L_k of the reverse means (`bbb_core.diffusion.lipschitz`)."""
-        return lipschitz.lipschitz_constants(self, conditions, scope=scope)
 
 
 def two_group_oracle(

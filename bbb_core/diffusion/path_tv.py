@@ -23,8 +23,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from bbb_core import checks, rng
-from bbb_core.diffusion.path_kl import PathKL
-from bbb_core.diffusion.paths import compared_paths
+from bbb_core.diffusion.paths import PathKL, compared_paths
 from bbb_core.diffusion.process import ReverseProcess
 from bbb_core.stats.mean_limits import betting_limit
 from bbb_core.theory import is_vacuous

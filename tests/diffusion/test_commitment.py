@@ -19,8 +19,8 @@ from bbb_core.diffusion.commitment import (
     law_bound,
 )
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
-from bbb_core.diffusion.path_kl import path_kl
 from bbb_core.diffusion.path_tv import certificate, path_advantages
+from bbb_core.diffusion.paths import path_kl
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
 from bbb_core.errors import InputError
 from bbb_core.stats.mean_limits import betting_limit

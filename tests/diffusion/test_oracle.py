@@ -10,11 +10,11 @@ from scipy import integrate, stats
 from bbb_core.diffusion import (
     AffineWeights,
     GaussianMixtureOracle,
-    SampleStreams,
     Schedule,
     sample,
     two_group_oracle,
 )
+from bbb_core.diffusion.process import SampleStreams
 from bbb_core.errors import InputError
 
 
@@ -161,69 +161,6 @@ def test_three_groups_on_a_line() -> None:
     assert oracle.total_variation(w, v) == pytest.approx(gap.item(), abs=1e-8)
 
 
-def test_pair_constants_are_attained_by_two_groups() -> None:
-    oracle = two_group_oracle(separation=2.0, steps=15)
-    pair = tensor([0.2], [0.6])
-    constants = oracle.lipschitz_constants(pair, scope="pair")
-    x = torch.linspace(-8, 8, 40_001, dtype=torch.float64)[:, None]
-    for step in range(1, 16):
-        moved = (oracle.mean(x, step, pair[0]) - oracle.mean(x, step, pair[1])).abs().max() / 0.4
-        ratio = moved.item() / constants[step - 1].item()
-        assert ratio <= 1 + 1e-9
-        # at high noise the sup lies outside the grid
-        assert ratio > 0.999 or oracle.schedule.alpha_bar[step - 1] < 0.05
-
-
-def test_hull_constants_bound_all_pairs_and_the_derivative_is_attained() -> None:
-    oracle = two_group_oracle(separation=2.0, steps=15)
-    constants = oracle.lipschitz_constants(tensor([0.1], [0.4], [0.6]))
-    x = torch.linspace(-8, 8, 20_001, dtype=torch.float64)[:, None]
-    for step in (1, 4, 8):
-        slope = (oracle.mean(x, step, tensor(0.1)) - oracle.mean(x, step, tensor(0.1001))) / 1e-4
-        assert slope.abs().max().item() == pytest.approx(constants[step - 1].item(), rel=2e-3)
-    for a, b in ((0.1, 0.6), (0.3, 0.5)):
-        chord = oracle.lipschitz_constants(tensor([a], [b]), scope="pair")
-        assert (chord <= constants * (1 + 1e-12)).all()
-
-
-def test_constants_of_many_groups_hold_at_random_points(seeds: list[int]) -> None:
-    """An upper bound, not attained in general: it may never be exceeded."""
-    oracle = triangle()
-    for seed in seeds:
-        rng = np.random.default_rng(seed)
-        corners = torch.from_numpy(rng.dirichlet(np.ones(3) * 2, 3) * 0.94 + 0.02)
-        hull = oracle.lipschitz_constants(corners)
-        x = torch.from_numpy(rng.normal(size=(2000, 2)) * 2)
-        for _ in range(5):
-            a, b = torch.from_numpy(rng.dirichlet(np.ones(3), 2)) @ corners
-            pair = oracle.lipschitz_constants(torch.stack([a, b]), scope="pair")
-            for step in (1, 6, 12):
-                move = (oracle.mean(x, step, a) - oracle.mean(x, step, b)).norm(dim=1).max()
-                move = move / (a - b).norm()
-                assert move <= pair[step - 1] * (1 + 1e-9)
-                assert pair[step - 1] <= hull[step - 1] * (1 + 1e-9)
-
-
-def test_zero_weights_have_finite_pair_and_infinite_hull_constants() -> None:
-    oracle = two_group_oracle(steps=5)
-    pair = tensor([0.0], [0.5])
-    assert torch.isfinite(oracle.lipschitz_constants(pair, scope="pair")).all()
-    assert torch.isinf(oracle.lipschitz_constants(pair)).all()
-
-
-def test_callable_weights_have_pair_constants_only() -> None:
-    oracle = GaussianMixtureOracle(
-        means=tensor([1.0], [-1.0]),
-        scale=0.5,
-        weights=lambda c: torch.softmax(c, -1),
-        schedule=Schedule.linear(5),
-    )
-    pair = tensor([0.0, 1.0], [1.0, 0.0])
-    assert oracle.lipschitz_constants(pair, scope="pair").shape == (5,)
-    with pytest.raises(InputError, match="weights is no AffineWeights"):
-        oracle.lipschitz_constants(pair)
-
-
 def test_a_sample_does_not_depend_on_its_batch() -> None:
     oracle, c = two_group_oracle(steps=6, dimension=2), tensor(0.4)
     whole = sample(oracle, c, 150, seed=3)
@@ -267,7 +204,6 @@ def test_sampler_draws_the_mixture_when_steps_are_many() -> None:
             ),
             "affinely independent",
         ),
-        (lambda: two_group_oracle().lipschitz_constants(tensor([0.5])), "two different rows"),
         (lambda: SampleStreams(0, 3, start=-1), "start is -1"),
     ],
 )

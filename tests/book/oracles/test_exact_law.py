@@ -12,8 +12,8 @@ from scipy import integrate, stats
 from bbb_book.chapters.biased_embeddings.bound_ladder import tightness_table, weight
 from bbb_book.chapters.biased_embeddings.certificate_coverage import random_oracle
 from bbb_book.oracles.exact_law import exact_comparison
+from bbb_book.oracles.lipschitz import largest_moves
 from bbb_core.diffusion import sample, two_group_oracle
-from bbb_core.diffusion.lipschitz import largest_moves
 from bbb_core.errors import InputError
 from bbb_core.theory import tv_bound_from_kl
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bbb_book.chapters.biased_embeddings.assumption_breaks import ConditionalClipping, Guided
 from bbb_book.oracles.exact_law import exact_comparison
+from bbb_book.oracles.lipschitz import lipschitz_constants
 from bbb_core import checks, device
 from bbb_core.diffusion.oracle import GaussianMixtureOracle, two_group_oracle
 from bbb_core.diffusion.path_tv import certificate
@@ -98,7 +99,7 @@ def ladder(
     >>> rungs.global_form > rungs.per_step > rungs.path_kl > rungs.law_kl > rungs.exact
     True
     """
-    constants = oracle.lipschitz_constants(torch.stack([condition, other]))
+    constants = lipschitz_constants(oracle, torch.stack([condition, other]))
     distance = float(torch.linalg.vector_norm(condition - other))
     exact = exact_comparison(oracle, condition, other)
     certified = certificate(oracle, condition, other, n=n, seed=seed, confidence=confidence)

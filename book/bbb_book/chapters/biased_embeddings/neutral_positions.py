@@ -11,10 +11,11 @@ import torch
 from bbb_book.chapters.biased_embeddings.assumption_breaks import LateDecision
 from bbb_book.chapters.biased_embeddings.bound_ladder import weight
 from bbb_book.oracles.exact_law import exact_comparison
+from bbb_book.oracles.lipschitz import lipschitz_constants
 from bbb_core import checks, device
 from bbb_core.diffusion.oracle import GaussianMixtureOracle, two_group_oracle
-from bbb_core.diffusion.path_kl import path_kl
 from bbb_core.diffusion.path_tv import certificate
+from bbb_core.diffusion.paths import path_kl
 from bbb_core.diffusion.process import sample
 from bbb_core.errors import InputError
 from bbb_core.theory import (
@@ -37,7 +38,7 @@ __all__ = [
 def _constant(oracle: GaussianMixtureOracle, ends: tuple[float, float]) -> float:
     """Return Lambda over the segment between two weights."""
     pair = torch.stack([weight(w) for w in ends])
-    constants = oracle.lipschitz_constants(pair)
+    constants = lipschitz_constants(oracle, pair)
     return lipschitz_constant(constants.numpy(), oracle.sigmas.numpy())
 
 
@@ -95,7 +96,7 @@ def position_table(
         exact = exact_comparison(oracle, neutral, group)
         radius = float(torch.linalg.vector_norm(neutral - group))
         delta = 1 - float(exact.other_shares[0])
-        moves = oracle.lipschitz_constants(torch.stack([neutral, group]), scope="pair")
+        moves = lipschitz_constants(oracle, torch.stack([neutral, group]), scope="pair")
         pair = lipschitz_constant(moves.numpy(), oracle.sigmas.numpy())
         hull = _constant(oracle, (float(neutral), purity))
         bound = certificate(oracle, neutral, group, n=n, seed=seed, confidence=confidence)

@@ -15,7 +15,7 @@ from bbb_book.generators.studies import GROUPS, Study, drawings, prompt_embeddin
 from bbb_book.results.artefacts import Artefact
 from bbb_book.results.claims import show_number
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
-from bbb_core.diffusion.path_kl import path_kl
+from bbb_core.diffusion.paths import path_kl
 from bbb_core.diffusion.sampling import DenoiserProcess
 from bbb_core.diffusion.training import TrainingConfig, noise_scheduler
 from bbb_core.errors import InputError

@@ -21,13 +21,14 @@ from bbb_book.chapters.sufficient_condition.mirror_models import (
     position,
 )
 from bbb_book.oracles.exact_law import exact_comparison
+from bbb_book.oracles.lipschitz import lipschitz_constants
+from bbb_book.oracles.symmetry import Switched, Symmetrised, reflection, switch
 from bbb_core import rng, theory
 from bbb_core.device import threads
 from bbb_core.diffusion.oracle import GaussianMixtureOracle
 from bbb_core.diffusion.path_tv import certificate
 from bbb_core.diffusion.process import sample
 from bbb_core.diffusion.schedule import Schedule
-from bbb_core.diffusion.symmetry import Switched, Symmetrised, reflection, switch
 from bbb_core.stats import multinomial_intervals, tv_interval
 
 __all__ = [
@@ -64,7 +65,7 @@ def two_sided(oracle: GaussianMixtureOracle, positions: list[float]) -> pd.DataF
     ``lower`` and ``upper`` (T1, T2 with Lambda), ``lower_kl`` and ``upper_kl`` (path KL).
     """
     constant = theory.lipschitz_constant(
-        oracle.lipschitz_constants(ANCHORS).numpy(), oracle.sigmas.numpy()
+        lipschitz_constants(oracle, ANCHORS).numpy(), oracle.sigmas.numpy()
     )
     ends = exact_comparison(oracle, ANCHORS[0], ANCHORS[1])
     delta = max(1 - float(ends.shares[0]), 1 - float(ends.other_shares[1]))

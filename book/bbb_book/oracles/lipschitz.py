@@ -17,18 +17,16 @@ attained where r = 1/2; it is largest at a vertex of the hull.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from bbb_core import checks
+from bbb_core.diffusion.oracle import GaussianMixtureOracle
 from bbb_core.diffusion.weights import AffineWeights
 from bbb_core.errors import InputError
-
-if TYPE_CHECKING:
-    from bbb_core.diffusion.oracle import GaussianMixtureOracle
 
 __all__ = ["Scope", "largest_moves", "lipschitz_constants", "step_gains"]
 
@@ -110,7 +108,7 @@ def lipschitz_constants(
     >>> from bbb_core.diffusion import two_group_oracle
     >>> pair = torch.tensor([[0.5], [0.55]], dtype=torch.float64)
     >>> oracle = two_group_oracle(steps=2)
-    >>> hull, chord = (oracle.lipschitz_constants(pair, scope=s) for s in ("hull", "pair"))
+    >>> hull, chord = (lipschitz_constants(oracle, pair, scope=s) for s in ("hull", "pair"))
     >>> bool((chord < hull).all())
     True
     """
