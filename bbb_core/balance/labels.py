@@ -1,9 +1,8 @@
 r"""Shares of true groups from the readings of an imperfect reader (T7, open question 3).
 
 With confusion rates :math:`M_{al} = P(\text{read } l \mid \text{true } a)` the readings follow
-:math:`q = M^\top s`. `correct_labels` solves for the shares s; `partial_shares` needs only an
-upper bound on the reader's error. Both assume that the reader treats the counted images as it
-treated those that its errors were measured on.
+:math:`q = M^\top s`; `correct_labels` solves for the shares s. It assumes that the reader treats
+the counted images as it treated those that its errors were measured on.
 """
 
 from __future__ import annotations
@@ -16,17 +15,11 @@ import numpy as np
 
 from bbb_core import checks
 from bbb_core.balance.confusion import Confusion
-from bbb_core.balance.label_limits import (
-    combined_range,
-    exact_range,
-    jeffreys_range,
-    solve,
-    to_simplex,
-)
 from bbb_core.errors import InputError
-from bbb_core.stats import multinomial_intervals
+from bbb_core.stats.bounded import bounded_mean_interval
+from bbb_core.stats.intervals import multinomial_intervals
 
-__all__ = ["CorrectedShares", "correct_labels", "partial_shares"]
+__all__ = ["CorrectedShares", "correct_labels"]
 
 SINGULAR = 1e-6
 """Smallest singular value of the reduced confusion matrix that still identifies the shares."""
@@ -65,10 +58,8 @@ def correct_labels(
     counts: Mapping[str, int],
     confusion: Confusion | Mapping[str, Mapping[str, int]],
     *,
-    method: Literal["combined", "exact", "jeffreys"] = "combined",
+    method: Literal["combined", "exact"] = "combined",
     confidence: float = 0.95,
-    n_draws: int = 4000,
-    rng: np.random.Generator | None = None,
 ) -> CorrectedShares:
     r"""Return the shares of the true groups, given readings and the reader's confusion matrix.
 
@@ -91,9 +82,6 @@ def correct_labels(
     intervals cover all shares together with at least the stated probability, at every sample
     size; they are about twice as wide as the others.
 
-    ``jeffreys``: q and the rows of M are drawn from their posteriors under Jeffreys' prior, and
-    the equation is solved for each draw. Shorter; coverage is approximate (measured in the tests).
-
     Parameters
     ----------
     counts
@@ -103,8 +91,6 @@ def correct_labels(
         its own if the images may show none of the groups.
     method
         ``combined`` has a simulated level, ``exact`` a proved one (see above and Notes).
-    n_draws, rng
-        Of ``jeffreys``.
 
     Returns
     -------
@@ -137,87 +123,26 @@ def correct_labels(
     (0.5, True)
     """
     level = checks.confidence_level(confidence)
-    checks.choice("method", method, ("combined", "exact", "jeffreys"))
+    checks.choice("method", method, ("combined", "exact"))
     matrix = confusion if isinstance(confusion, Confusion) else Confusion.from_counts(confusion)
-    x = _ordered(counts, matrix)
+    x = _readings(counts, matrix)
     _identified(matrix)
-    raw = solve(matrix.rates, x / x.sum())
-    shares = to_simplex(raw)
-    if method == "exact":
-        ends = exact_range(x, matrix, level)
-    elif method == "combined":
-        ends = combined_range(x, matrix, level)
-    else:
-        if rng is None:
-            raise InputError("rng is None; pass a generator for the draws of method 'jeffreys'.")
-        ends = jeffreys_range(x, matrix, level, checks.integer("n_draws", n_draws, low=100), rng)
-    ends = np.stack([np.minimum(ends[:, 0], shares), np.maximum(ends[:, 1], shares)], axis=1)
+    raw = _solve(matrix.rates, x / x.sum())
+    shares = _to_simplex(raw)
+    ends = (_exact_range if method == "exact" else _combined_range)(x, matrix, level)
+    low, high = np.minimum(ends[:, 0], shares), np.maximum(ends[:, 1], shares)
+    names = matrix.groups
     return CorrectedShares(
-        shares=_named(matrix.groups, shares),
-        raw=_named(matrix.groups, raw),
-        interval={
-            g: (float(lo), float(hi)) for g, (lo, hi) in zip(matrix.groups, ends, strict=True)
-        },
+        shares=dict(zip(names, shares.tolist(), strict=True)),
+        raw=dict(zip(names, raw.tolist(), strict=True)),
+        interval=dict(zip(names, zip(low.tolist(), high.tolist(), strict=True), strict=True)),
         method=method,
         confidence=level,
         n=int(x.sum()),
     )
 
 
-def partial_shares(
-    counts: Mapping[str, int],
-    *,
-    error: float,
-    known: Literal["overall", "per-group"] = "overall",
-    confidence: float = 0.95,
-) -> dict[str, tuple[float, float]]:
-    r"""Return what can be said about each share if only a bound on the reader's error is known.
-
-    ``overall``: at most a share e of *these* images is misread; then
-    :math:`s_a \in [q_a - e, q_a + e]`. ``per-group``: of each group at most a share e is misread;
-    then :math:`s_a \in [(q_a - e)/(1 - e),\ q_a/(1 - e)]`, which lies inside the former. Both are
-    sharp for each share. The exact simultaneous intervals of q take the place of q.
-
-    Parameters
-    ----------
-    counts
-        Readings ``{label: count}``, at least two labels; every label can be a true state.
-    error
-        e, in [0, 1); `Confusion.error_bound` gives one.
-
-    Returns
-    -------
-    dict
-        (low, high) per label, within [0, 1].
-
-    Examples
-    --------
-    >>> ends = partial_shares({"a": 900_000, "b": 100_000}, error=0.1)
-    >>> round(ends["a"][0], 2), round(ends["a"][1], 2)
-    (0.8, 1.0)
-    """
-    x = checks.counts("counts", counts)
-    e = checks.number("error", error, low=0)
-    if e >= 1:
-        raise InputError(f"error is {error}; pass a share below 1.")
-    checks.choice("known", known, ("overall", "per-group"))
-    if len(x) < 2:
-        raise InputError("counts has one label; pass at least two.")
-    box = multinomial_intervals(
-        np.array(list(x.values())), confidence=checks.confidence_level(confidence)
-    )
-    low, high = box[:, 0] - e, box[:, 1] + e
-    if known == "per-group":
-        low, high = low / (1 - e), box[:, 1] / (1 - e)
-    ends = np.stack([low, high], axis=1).clip(0, 1)
-    return {label: (float(lo), float(hi)) for label, (lo, hi) in zip(x, ends, strict=True)}
-
-
-def _named(groups: tuple[str, ...], values: np.ndarray) -> dict[str, float]:
-    return {group: float(value) for group, value in zip(groups, values, strict=True)}
-
-
-def _ordered(counts: Mapping[str, int], matrix: Confusion) -> np.ndarray:
+def _readings(counts: Mapping[str, int], matrix: Confusion) -> np.ndarray:
     x = checks.counts("counts", counts)
     for label, n in x.items():
         if label not in matrix.labels:
@@ -230,12 +155,108 @@ def _ordered(counts: Mapping[str, int], matrix: Confusion) -> np.ndarray:
 
 def _identified(matrix: Confusion) -> None:
     reduced = matrix.rates[:-1] - matrix.rates[-1]  # [groups - 1, labels]
-    if len(matrix.groups) > len(matrix.labels) or _smallest(reduced) < SINGULAR:
+    singular = np.linalg.svd(reduced, compute_uv=False)
+    if len(matrix.groups) > len(matrix.labels) or singular.min() < SINGULAR:
         raise InputError(
             "confusion is singular: the reader cannot tell some groups apart, so no shares follow "
             "from its labels; use another reader, or merge those groups."
         )
 
 
-def _smallest(a: np.ndarray) -> float:
-    return float(np.linalg.svd(a, compute_uv=False).min())
+def _solve(rates: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Solve M^T s = q in least squares under sum(s) = 1, for `q` [..., labels]."""
+    inverse = np.linalg.pinv((rates[:-1] - rates[-1]).T)  # [groups - 1, labels]
+    head = (inverse @ (q - rates[-1])[..., None])[..., 0]
+    return np.concatenate([head, 1 - head.sum(axis=-1, keepdims=True)], axis=-1)
+
+
+def _to_simplex(s: np.ndarray) -> np.ndarray:
+    """Return the nearest point whose values lie in [0, 1] and sum to one."""
+    ordered = -np.sort(-s)
+    excess = (np.cumsum(ordered) - 1) / np.arange(1, len(s) + 1)
+    return np.maximum(s - excess[(ordered > excess).sum() - 1], 0.0)
+
+
+def _exact_range(x: np.ndarray, matrix: Confusion, level: float) -> np.ndarray:
+    """Return, per group, the range of shares that some rates and readings in their boxes allow."""
+    from scipy import optimize
+
+    half = 1 - (1 - level) / 2
+    q = multinomial_intervals(x, confidence=half)
+    box = matrix.intervals(confidence=half)  # [groups, labels, 2]
+    g, m = matrix.rates.shape
+    flows = np.eye(g * m).reshape(g, m, g * m)  # flows[a, l] picks w_al
+    share = flows.sum(axis=1)  # [groups, flows]; s_a = sum_l w_al
+    above = box[:, :, :1] * share[:, None, :] - flows  # M_low s_a <= w_al
+    below = flows - box[:, :, 1:] * share[:, None, :]  # w_al <= M_high s_a
+    read = flows.sum(axis=0)  # [labels, flows]; q_l = sum_a w_al
+    rows = np.concatenate([above.reshape(g * m, -1), below.reshape(g * m, -1), read, -read])
+    limits = np.concatenate([np.zeros(2 * g * m), q[:, 1], -q[:, 0]])
+    problem = {
+        "A_ub": rows,
+        "b_ub": limits,
+        "A_eq": np.ones((1, g * m)),
+        "b_eq": [1.0],
+        "bounds": (0, 1),
+        "method": "highs",
+    }
+    ends = np.empty((g, 2))
+    for a in range(g):
+        for side, sign in enumerate((1.0, -1.0)):
+            solved = optimize.linprog(sign * share[a], **problem)
+            if solved.status == 2:
+                raise InputError(
+                    "counts cannot come from this confusion matrix, whatever the shares: the "
+                    "reader treats these images otherwise; give 'none of these' a row, or measure "
+                    "the confusion matrix on such images."
+                )
+            if solved.status != 0:
+                raise RuntimeError(f"the linear program of the interval failed: {solved.message}")
+            ends[a, side] = sign * solved.fun
+    return ends.clip(0, 1)
+
+
+def _combined_range(x: np.ndarray, matrix: Confusion, level: float) -> np.ndarray:
+    """Return, per group, the hull of the shares that are not rejected, within `_exact_range`."""
+    outer = _exact_range(x, matrix, level)
+    g = len(matrix.groups)
+    each = level if g == 2 else 1 - (1 - level) / g  # two shares are one number
+    duals = _solve(matrix.rates, np.eye(len(matrix.labels))).T  # u_a . M_b is 1 for a = b, else 0
+    ends = np.empty((g, 2))
+    for a, u in enumerate(duals):
+        value, below, above = _mean_limits(u, x, each)
+        errors = [_mean_limits(u, row, each)[1:] for row in matrix.counts]
+        own, others = errors[a], np.max(errors[:a] + errors[a + 1 :], axis=0)
+        ends[a] = _not_rejected(value, (below, own[1], others[1]), (above, own[0], others[0]))
+    low, high = np.maximum(ends[:, 0], outer[:, 0]), np.minimum(ends[:, 1], outer[:, 1])
+    return np.where((low <= high)[:, None], np.stack([low, high], axis=1), outer)
+
+
+def _mean_limits(u: np.ndarray, counts: np.ndarray, level: float) -> tuple[float, float, float]:
+    """Return the mean of u over readings, and how far its limits lie below and above."""
+    if np.ptp(u) == 0:
+        return float(u[0]), 0.0, 0.0
+    e = bounded_mean_interval(
+        u, least=float(u.min()), most=float(u.max()), counts=counts, confidence=level
+    )
+    return e.value, e.value - e.low, e.high - e.value
+
+
+def _not_rejected(
+    value: float, falling: tuple[float, ...], rising: tuple[float, ...]
+) -> tuple[float, float]:
+    r"""Return the hull of the shares s in [0, 1] that neither side rejects.
+
+    With distances (A, B, C) s is rejected where
+    :math:`\pm(v - s) > \sqrt{A^2 + s^2 B^2 + (1 - s)^2 C^2}`; the ends are roots of quadratics.
+    """
+    tried = [0.0, 1.0, min(max(value, 0.0), 1.0)]
+    for a, b, c in (falling, rising):
+        square = np.array([1 - b**2 - c**2, 2 * (c**2 - value), value**2 - a**2 - c**2])
+        roots = np.roots(np.trim_zeros(square, "f"))
+        tried += [float(r.real) for r in roots if abs(r.imag) < 1e-9 and 0 <= r.real <= 1]
+    s = np.array(sorted(tried))
+    kept = np.ones(len(s), dtype=bool)
+    for sign, (a, b, c) in ((1, falling), (-1, rising)):
+        kept &= sign * (value - s) <= np.sqrt(a**2 + (s * b) ** 2 + ((1 - s) * c) ** 2) + 1e-9
+    return (float(s[kept][0]), float(s[kept][-1])) if kept.any() else (1.0, 0.0)

@@ -7,15 +7,16 @@ import pytest
 from scipy.optimize import brentq
 
 from bbb_core.balance.confusion import Confusion
-from bbb_core.balance.labels import correct_labels, partial_shares
+from bbb_core.balance.labels import correct_labels
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 from bbb_core.stats import binomial_interval
 
 
-def two(t: float, f: float) -> Confusion:
-    """P(read a | a) = t, P(read a | b) = f, known exactly."""
-    return Confusion.known({"a": {"a": t, "b": 1 - t}, "b": {"a": f, "b": 1 - f}})
+def two(t: float, f: float, n: int = 10**12) -> Confusion:
+    """P(read a | a) = t, P(read a | b) = f, from so many images that nothing is left to chance."""
+    a, b = round(t * n), round(f * n)
+    return Confusion.from_counts({"a": {"a": a, "b": n - a}, "b": {"a": b, "b": n - b}})
 
 
 def test_rogan_gladen_closed_form():
@@ -24,11 +25,12 @@ def test_rogan_gladen_closed_form():
     assert sum(found.shares.values()) == pytest.approx(1)
 
 
-def test_exact_interval_closed_form_when_the_rates_are_known():
-    for method in ("exact", "combined"):
+def test_interval_has_a_closed_form_where_the_rates_are_known():
+    """``exact`` spends half of its error rate on rates that leave none to spend."""
+    for method, level in (("exact", 0.975), ("combined", 0.95)):
         found = correct_labels({"a": 430, "b": 570}, two(0.9, 0.2), method=method)
-        ends = [(q - 0.2) / 0.7 for q in binomial_interval(430, 1000)]
-        assert found.interval["a"] == pytest.approx(ends, abs=1e-7)
+        ends = [(q - 0.2) / 0.7 for q in binomial_interval(430, 1000, confidence=level)]
+        assert found.interval["a"] == pytest.approx(ends, abs=1e-5)
 
 
 def test_exact_interval_is_the_corner_formula_for_two_groups():
@@ -43,7 +45,7 @@ def test_exact_interval_is_the_corner_formula_for_two_groups():
 
 
 def test_perfect_reader_changes_nothing():
-    perfect = Confusion.known({g: {g: 1.0} for g in "abc"})
+    perfect = Confusion.from_counts({g: {g: 10} for g in "abc"})
     found = correct_labels({"a": 5, "b": 3, "c": 2}, perfect)
     assert found.shares == pytest.approx({"a": 0.5, "b": 0.3, "c": 0.2})
 
@@ -135,7 +137,7 @@ def coverage(method: str, *, n: int, shown: int, draws: int, groups: int) -> flo
         }
         counts = dict(zip(names, rng.multinomial(n, shares @ rates).tolist(), strict=True))
         try:
-            found = correct_labels(counts, table, method=method, rng=rng, n_draws=500)
+            found = correct_labels(counts, table, method=method)
         except InputError:  # an infeasible program counts as a miss
             continue
         ends = [found.interval[g] for g in names]
@@ -148,43 +150,6 @@ def coverage(method: str, *, n: int, shown: int, draws: int, groups: int) -> flo
 def test_exact_intervals_cover(n, shown, groups):
     """Coverage is guaranteed: 150 worlds at 95 % fall below 89 % with probability 0.002."""
     assert coverage("exact", n=n, shown=shown, draws=150, groups=groups) >= 0.89
-
-
-@pytest.mark.parametrize("groups", [2, 3])
-def test_jeffreys_intervals_cover_nearly(groups):
-    """Approximate method: 400 worlds; at a true coverage of 93 % below 89 % has rate 0.003."""
-    assert coverage("jeffreys", n=200, shown=60, draws=400, groups=groups) >= 0.89
-
-
-def test_jeffreys_is_shorter_and_needs_a_generator():
-    table = {"a": {"a": 90, "b": 10}, "b": {"a": 5, "b": 95}}
-    exact = correct_labels({"a": 50, "b": 50}, table, method="exact").interval["a"]
-    drawn = correct_labels({"a": 50, "b": 50}, table, method="jeffreys", rng=generator(0)).interval[
-        "a"
-    ]
-    assert exact[0] < drawn[0] < drawn[1] < exact[1]
-    with pytest.raises(InputError, match="rng"):
-        correct_labels({"a": 50, "b": 50}, table, method="jeffreys")
-
-
-@pytest.mark.parametrize("known", ["overall", "per-group"])
-def test_partial_shares_contain_every_reader_that_is_allowed(known):
-    """Worst readers of both kinds, at the ends of what the bound allows (no sampling noise)."""
-    e, n = 0.08, 10**8
-    for share in (0.0, 0.03, 0.4, 0.97, 1.0):
-        for lost, gained in [(e, 0.0), (0.0, e), (e, e), (0.0, 0.0)]:
-            q = share * (1 - lost) + (1 - share) * gained
-            counts = {"a": round(q * n), "b": n - round(q * n)}
-            low, high = partial_shares(counts, error=e, known=known)["a"]
-            assert low - 1e-6 <= share <= high + 1e-6
-
-
-def test_partial_shares_are_sharp_and_nested():
-    counts = {"a": 3 * 10**7, "b": 7 * 10**7}
-    wide = partial_shares(counts, error=0.1)["a"]
-    tight = partial_shares(counts, error=0.1, known="per-group")["a"]
-    assert wide == pytest.approx((0.2, 0.4), abs=2e-4)
-    assert tight == pytest.approx((0.2 / 0.9, 0.3 / 0.9), abs=2e-4)
 
 
 @pytest.mark.parametrize(
@@ -209,10 +174,3 @@ def test_readings_that_no_shares_can_give_are_refused():
     table = {"a": {"a": 990, "none": 10}, "b": {"b": 990, "none": 10}}
     with pytest.raises(InputError, match="whatever the shares"):
         correct_labels({"a": 100, "b": 100, "none": 800}, table)
-
-
-def test_bad_error():
-    with pytest.raises(InputError, match="below 1"):
-        partial_shares({"a": 1, "b": 2}, error=1.0)
-    with pytest.raises(InputError, match="at least two"):
-        partial_shares({"a": 1}, error=0.1)

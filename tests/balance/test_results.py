@@ -34,9 +34,7 @@ def representational(table: np.ndarray) -> Triples:
 def corrected(method: str) -> Callable[[np.ndarray], Triples]:
     def found(table: np.ndarray) -> Triples:
         confusion = {g: counts_of(row) for g, row in zip(NAMES, table[1:], strict=False)}
-        made = balance.correct_labels(
-            counts_of(table[0]), confusion, method=method, rng=generator(0), n_draws=100
-        )
+        made = balance.correct_labels(counts_of(table[0]), confusion, method=method)
         yield from ((made.interval[g][0], made.shares[g], made.interval[g][1]) for g in made.shares)
 
     return found
@@ -75,26 +73,15 @@ def agreed(table: np.ndarray) -> Triples:
     yield (e.low, e.value, e.high)
 
 
-def confused(table: np.ndarray) -> Triples:
-    made = balance.Confusion.from_counts(
-        {g: counts_of(row) for g, row in zip(NAMES, table, strict=False)}
-    )
-    for group in made.groups:
-        e = made.accuracy(group)
-        yield (e.low, e.value, e.high)
-
-
 RESULTS = {
     "representational_balance": representational,
     "correct_labels, combined": corrected("combined"),
     "correct_labels, exact": corrected("exact"),
-    "correct_labels, jeffreys": corrected("jeffreys"),
     "mean_imbalance and mean_change, fixed": means("fixed"),
     "mean_imbalance and mean_change, sampled": means("sampled"),
     "by prompt": tables,
     "amplification": amplified,
     "cohen_kappa": agreed,
-    "Confusion.accuracy": confused,
 }
 
 

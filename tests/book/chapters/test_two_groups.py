@@ -13,9 +13,10 @@ from scipy import stats
 from bbb_book.chapters.fairness_criteria.finite_generator import FiniteGenerator, mixture
 from bbb_book.chapters.whose_label import two_groups as two
 from bbb_core import theory
-from bbb_core.balance.labels import correct_labels, partial_shares
+from bbb_core.balance.labels import correct_labels
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
+from bbb_core.stats import binomial_interval
 
 UNIT = st.floats(0, 1, allow_nan=False).map(lambda x: round(x, 3))
 RANGE = st.tuples(UNIT, UNIT).map(sorted)
@@ -59,10 +60,11 @@ def test_corrected_shares_equal_the_linear_program():
 
 
 @pytest.mark.parametrize("error", [0.0, 0.07, 0.4])
-def test_bounds_equal_the_general_function(error):
+def test_bounds_without_refusals_widen_the_exact_interval(error):
     for k in (0, 3, 20, 40):
-        general = partial_shares({"a": k, "b": 40 - k}, error=error, known="per-group")["a"]
-        assert np.allclose(two.bounded_shares(k, 40, error=error), general)
+        low, high = binomial_interval(k, 40)
+        ends = np.clip([(low - error) / (1 - error), high / (1 - error)], 0, 1)
+        assert np.allclose(two.bounded_shares(k, 40, error=error), ends)
 
 
 def test_bounds_with_refusals_hold_for_every_reader_and_are_sharp():

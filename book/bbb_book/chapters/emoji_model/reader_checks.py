@@ -39,8 +39,7 @@ HELD = {"tone": "skin tones", "occupation": "occupations"}
 def confusion(size: int, steps: int, *, held: str) -> Confusion:
     """Return the second reader's confusion matrix on drawings of held-out tones or occupations."""
     counts = np.asarray(second_reader(size, steps)[f"counts_{held}"])
-    rates = counts / counts.sum(1, keepdims=True)
-    return Confusion(groups=READINGS, labels=READINGS, counts=counts, rates=rates)
+    return Confusion(groups=READINGS, labels=READINGS, counts=counts)
 
 
 def confusion_table(size: int, steps: int) -> pd.DataFrame:

@@ -160,8 +160,8 @@ def bounded_shares(
 
     .. math:: \frac{q_a - e}{1 - e} \le s_a \le \frac{1 - q_b}{1 - e}
 
-    With no refusals :math:`1 - q_b = q_a`, and these are the bounds of `partial_shares`
-    (``per-group``); with e = 0 they are the worst case over whom the reader refused.
+    With no refusals :math:`1 - q_b = q_a`; with e = 0 they are the worst case over whom the reader
+    refused.
 
     Parameters
     ----------
