@@ -10,18 +10,17 @@ import pandas as pd
 from scipy import stats
 
 from bbb_book.data.emoji import OCCUPATIONS
+from bbb_book.generators.prompt_balance import women_share
 from bbb_book.generators.studies import Study, prompt_embeddings
 from bbb_core import checks, rng
 from bbb_core.stats import Estimate, bootstrap
 
 __all__ = [
     "PREDICTORS",
-    "group_counts",
     "mean_rank_correlation",
     "predictors",
     "rank_correlations",
     "spearman",
-    "women_share",
 ]
 
 PREDICTORS = {
@@ -33,22 +32,6 @@ PREDICTORS = {
     "early path KL": "the same over the early, noisier half of the steps",
 }
 """Predictors of the share of women, each larger where the prompt is nearer to the woman's."""
-
-
-def women_share(drawn: Mapping[str, Any]) -> np.ndarray:
-    """Return (women - men) / images per neutral prompt, in [-1, 1]; 0 is balance."""
-    counts = np.asarray(drawn["neutral"], float)
-    return (counts[:, 1] - counts[:, 0]) / counts.sum(1)
-
-
-def group_counts(counts: Any) -> np.ndarray:
-    """Return the counts of men and women, [occupations, 2], from those of men, women and none.
-
-    Images read as none lean to no group. An occupation without any other gets a single image:
-    one image leaves every imbalance possible.
-    """
-    groups = np.asarray(counts)[:, :2]
-    return np.where(groups.sum(1, keepdims=True) == 0, np.array([1, 0]), groups)
 
 
 def predictors(study: Study, drawn: Mapping[str, Any]) -> pd.DataFrame:

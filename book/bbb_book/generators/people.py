@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bbb_book.data import emoji
+from bbb_book.generators.path_divergences import path_divergences
 from bbb_book.generators.studies import (
     GROUPS,
     Study,
@@ -22,11 +23,12 @@ from bbb_book.generators.studies import (
     drawings,
     model_of,
     prompt_embeddings,
+    study_artefact,
     training_of,
 )
 from bbb_book.readers.nearest import NearestDrawing
 from bbb_book.readers.second_reader import second_codes
-from bbb_core.diffusion.divergence import path_divergences
+from bbb_book.results.artefacts import Artefact
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "READINGS",
     "counts_of",
     "describe_training",
+    "drawn_people",
     "measure_model",
     "read_people",
     "reader",
@@ -125,7 +128,7 @@ def measure_model(
     reverse_steps, guidance
         Of the certified sampler.
     reader_steps
-        Training steps of the second reader (`experiments.readers`).
+        Training steps of the second reader (`readers.second_reader`).
     shown
         Images per prompt kept for the pages.
     seed
@@ -175,3 +178,37 @@ def measure_model(
         out["terms"] = paths.terms.numpy().astype(np.float32)
     out["evaluations"] = process.evaluations
     return out
+
+
+def drawn_people(
+    study: Study,
+    *,
+    tuning: Tuning | None = None,
+    at: int | None = None,
+    snapshots: Sequence[int] = (),
+    n_neutral: int,
+    n_group: int = 0,
+    n_paths: int = 0,
+    reverse_steps: int,
+    guidance: float = 1.0,
+    reader_steps: int,
+    shown: int,
+    seed: int = 0,
+) -> Artefact:
+    """Return what a generator draws for its prompts: the artefact of `measure_model`."""
+    return study_artefact(
+        "people-draw",
+        measure_model,
+        study=study,
+        tuning=tuning,
+        at=at,
+        snapshots=list(snapshots),
+        n_neutral=n_neutral,
+        n_group=n_group,
+        n_paths=n_paths,
+        reverse_steps=reverse_steps,
+        guidance=guidance,
+        reader_steps=reader_steps,
+        shown=shown,
+        seed=seed,
+    )

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from bbb_book.data.emoji import OCCUPATIONS
 from bbb_book.generators.people import counts_of, read_people, sheet_of
-from bbb_book.generators.studies import Study, model_of, prompt_embeddings
+from bbb_book.generators.studies import Study, model_of, prompt_embeddings, study_artefact
+from bbb_book.results.artefacts import Artefact
 from bbb_core import checks
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
 
-__all__ = ["METHODS", "measure_mitigations", "mitigated"]
+__all__ = ["METHODS", "drawn_mitigations", "measure_mitigations", "mitigated"]
 
 METHODS = {
     "none": "the neutral prompt's embedding as it is",
@@ -106,3 +107,19 @@ def measure_mitigations(
         out["sheet"].append(sheet_of(torch.cat([parts, pad], 1)))
         costs.append((process.evaluations - before) / images.shape[0] / images.shape[1])
     return {k: np.stack(v) for k, v in out.items()} | {"evaluations": costs}
+
+
+def drawn_mitigations(
+    study: Study, *, methods: Sequence[str], n: int, reverse_steps: int, shown: int, seed: int
+) -> Artefact:
+    """Return what every mitigation draws: the artefact of `measure_mitigations`."""
+    return study_artefact(
+        "people-mitigations",
+        measure_mitigations,
+        study=study,
+        methods=list(methods),
+        n=n,
+        reverse_steps=reverse_steps,
+        shown=shown,
+        seed=seed,
+    )

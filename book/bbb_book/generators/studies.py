@@ -28,6 +28,7 @@ __all__ = [
     "Study",
     "Tuning",
     "drawings",
+    "held_out_cells",
     "model_of",
     "planted_shares",
     "prompt_embeddings",
@@ -87,6 +88,26 @@ class Tuning:
     regime: Regime = "balanced"
     steps: int = 300
     share: float = 0.5
+
+
+def held_out_cells() -> tuple[str, ...]:
+    """Return ten combinations of occupation, group and tone, five per group, for the second model.
+
+    Each occupation loses one tone of one group, so every prompt keeps five legitimate answers.
+    """
+    cells = (
+        ("judge", "woman", "dark"),
+        ("cook", "man", "light"),
+        ("pilot", "woman", "medium"),
+        ("student", "man", "dark"),
+        ("farmer", "woman", "light"),
+        ("astronaut", "man", "medium"),
+        ("guard", "woman", "dark"),
+        ("artist", "man", "medium-light"),
+        ("scientist", "woman", "medium-dark"),
+        ("detective", "man", "light"),
+    )
+    return tuple("|".join(cell) for cell in cells)
 
 
 def study_artefact(name: str, function: Any, **parameters: Any) -> Artefact:

@@ -8,7 +8,7 @@ axis that changes sign, for more a coordinate per group. `measure_symmetry` (two
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -19,12 +19,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bbb_book.data.procedural import SHAPES, procedural_figures, read_groups, turn_groups
+from bbb_book.generators.path_divergences import path_divergences
 from bbb_core import rng
-from bbb_core.diffusion.divergence import path_divergences
 from bbb_core.diffusion.network import NetworkConfig
 from bbb_core.diffusion.process import ImageStreams, draw_normal
 from bbb_core.diffusion.sampling import DenoiserProcess, SchedulerProcess, generate
-from bbb_core.diffusion.symmetric import SymmetrisedProcess
+from bbb_core.diffusion.symmetry import SymmetrisedProcess
 from bbb_core.diffusion.training import TrainingConfig, TrainingSet, train
 
 __all__ = [
@@ -120,12 +120,10 @@ def embed_figure(
 ) -> Float[Tensor, "d"]:
     """Return the unit embedding of a shape that leans to a group; lean 0 is the fixed point.
 
-    `group` is by default the second of two groups (so that a negative lean is one to the first),
-    and the first of more.
+    By default the group is the second of two (a negative lean is one to the first), or the first
+    of more.
     """
-    axes = _group_axes(order)
-    if group is None:
-        group = 1 if order == 2 else 0
+    axes, group = _group_axes(order), int(order == 2) if group is None else group
     row = torch.zeros(shapes + axes.shape[1])
     row[shape] = 1.0
     row[shapes:] = lean * axes[group]
@@ -189,10 +187,12 @@ def _models(
         TrainingConfig(steps=study.steps, batch=study.batch, seed=study.seed),
     )
     plain = DenoiserProcess(run.model, steps=reverse_steps)
-    sigma: Callable[[Tensor], Tensor] = partial(turn_groups, group_count=study.order)
-    tau: Callable[[Tensor], Tensor] = partial(turn_prompt, order=study.order)
     even = SymmetrisedProcess(
-        run.model, sigma=sigma, tau=tau, order=study.order, steps=reverse_steps
+        run.model,
+        sigma=partial(turn_groups, group_count=study.order),
+        tau=partial(turn_prompt, order=study.order),
+        order=study.order,
+        steps=reverse_steps,
     )
     return plain, even, run.losses
 

@@ -10,10 +10,10 @@ from bbb_book.data import emoji
 from bbb_book.generators import geometry
 from bbb_book.generators import studies as generators
 from bbb_book.generators.people import counts_of, read_people
+from bbb_book.generators.prompt_balance import group_counts
 from bbb_book.generators.prompt_mitigations import METHODS, mitigated
 from bbb_book.generators.prompt_sweep import logistic_crossing
-from bbb_book.generators.settings import held_out_cells
-from bbb_book.generators.studies import Study, Tuning, planted_shares
+from bbb_book.generators.studies import Study, Tuning, held_out_cells, planted_shares
 from bbb_book.generators.symmetric_figures import embed_figure, turn_distance, turn_prompt
 from bbb_core import rng
 from bbb_core.errors import InputError
@@ -100,7 +100,7 @@ def test_predictors_rank_the_nearer_group_higher(table):
 
 
 def test_group_counts_leave_out_none_and_claim_nothing_of_unreadable_prompts():
-    counts = geometry.group_counts([[3, 5, 2], [0, 0, 10]])
+    counts = group_counts([[3, 5, 2], [0, 0, 10]])
     assert counts.tolist() == [[3, 5], [1, 0]]
 
 

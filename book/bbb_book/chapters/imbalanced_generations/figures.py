@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from bbb_book.chapters.imbalanced_generations.numbers import imbalance
 from bbb_book.data.emoji import OCCUPATIONS
-from bbb_book.generators.geometry import predictors, women_share
+from bbb_book.generators.geometry import predictors
+from bbb_book.generators.prompt_balance import imbalance, women_share
 from bbb_book.generators.studies import Study, planted_shares
 from bbb_book.style import figure, house, palette
 from bbb_core.stats import binomial_interval
@@ -107,7 +107,7 @@ def region(
 
 @house
 def divergence_by_step(made: Mapping[str, Any]) -> Figure:
-    """Draw each step's share of the path KL: it sits in the last, least noisy steps."""
+    """Draw the divergence of each reverse step, both prompts of a pair against each other."""
     terms = np.asarray(made["terms"]).mean(1)
     steps = np.arange(1, terms.shape[-1] + 1)
     fig, axes = figure(height=2.5)
@@ -183,7 +183,7 @@ def training_length(
     fig, axes = figure(1, 2, height=2.7)
     for regime, by_steps in drawn.items():
         steps = list(by_steps)
-        rows = [imbalance(one) for one in by_steps.values()]
+        rows = [imbalance(one["neutral"]) for one in by_steps.values()]
         look = LOOKS[regime]
         value = np.array([row["value"] for row in rows])
         error = [value - [row["low"] for row in rows], [row["high"] for row in rows] - value]
@@ -208,7 +208,7 @@ def guidance(drawn: Mapping[float, Mapping[str, Any]]) -> Figure:
     lean = np.stack([women_share(one) for one in drawn.values()])
     axes.axhline(0, color="black", linewidth=0.8)
     axes.plot(weights, lean, color="#999999", linewidth=0.7, marker=".", markersize=3)
-    means = [imbalance(one)["value"] for one in drawn.values()]
+    means = [imbalance(one["neutral"])["value"] for one in drawn.values()]
     axes.plot(weights, means, label="mean imbalance", **LOOKS["skewed"].lines(marker="s"))
     axes.set(xlabel="guidance weight", ylabel="(women - men) / images", xticks=weights)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
