@@ -118,7 +118,7 @@ def dawid_skene(
             [np.bincount(j * k + y, posterior[i, label], r * k) for label in range(k)]
         ).reshape(k, r, k)  # [label, reader, answer]
         errors = errors.clip(LEAST)
-        errors /= errors.sum(axis=2, keepdims=True)
+        errors = errors / errors.sum(axis=2, keepdims=True)
         # E step: Bayes' rule for each item
         log = np.log(errors)[:, j, y]
         joint = np.log(prior) + np.stack([np.bincount(i, log[label], n) for label in range(k)], 1)
@@ -139,7 +139,13 @@ def dawid_skene(
 
 
 def majority_shares(items: Any, answers: Any) -> pd.DataFrame:
-    """Return the share of each answer (column) among the readings of each item (row)."""
+    """Return the share of each answer (column) among the readings of each item (row).
+
+    Examples
+    --------
+    >>> majority_shares([0, 0, 0, 1], list("abbb")).round(2).to_numpy().tolist()
+    [[0.33, 0.67], [0.0, 1.0]]
+    """
     (i, item_names), (y, labels) = _codes("items", items), _codes("answers", answers)
     if len(i) != len(y):
         raise InputError(f"items has {len(i)} entries, answers {len(y)}; pass one per reading.")

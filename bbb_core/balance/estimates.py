@@ -54,8 +54,8 @@ def plug_in_imbalance(counts: Any, *, target: Any | None = None) -> np.ndarray:
 
     Examples
     --------
-    >>> plug_in_imbalance([[150, 100], [125, 125]]).tolist()
-    [0.1, 0.0]
+    >>> plug_in_imbalance([[150, 50], [125, 125]]).tolist()
+    [0.25, 0.0]
     """
     x, pi = count_table("counts", counts, target)
     return np.abs(x / x.sum(axis=1, keepdims=True) - pi).sum(axis=1) / 2

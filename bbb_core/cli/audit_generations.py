@@ -42,7 +42,7 @@ def generations(**options: Any) -> None:
     Names are text as written, and only an empty cell is missing. Intervals are exact and hold for
     all prompts together; p-values are Holm's. Groups are readings by whoever labelled the images.
     """
-    from bbb_core.balance.tables import read_counts
+    from bbb_core.balance.count_files import read_counts
 
     out = require_new(options["out"])
     read = {
@@ -113,8 +113,8 @@ def _means(counts: Any, target: list[float], level: float) -> dict[str, Any]:
 def _corrected(counts: Any, options: dict[str, Any], level: float) -> Any:
     import pandas as pd
 
+    from bbb_core.balance.count_files import read_confusion
     from bbb_core.balance.labels import correct_labels
-    from bbb_core.balance.tables import read_confusion
 
     confusion = read_confusion(options["confusion"], name="--confusion", **as_read(options))
     rows = {}

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bbb_core.balance.confusion import Confusion
-from bbb_core.balance.tables import read_confusion, read_counts
+from bbb_core.balance.count_files import read_confusion, read_counts
 from bbb_core.cli import main
 from bbb_core.errors import InputError
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbb_core.balance.tables import read_confusion, read_counts
+from bbb_core.balance.count_files import read_confusion, read_counts
 from bbb_core.embedding.labour import labour_shares
 from bbb_core.errors import InputError
 from bbb_core.io.files import read_text

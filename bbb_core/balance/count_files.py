@@ -1,4 +1,4 @@
-"""Tables of counts from files: per prompt and group, or per true group and label read."""
+"""Counts from files: per prompt and group, or per true group and label read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bbb_core.io.tables import Table, TableFile, open_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CountTable", "read_confusion", "read_counts"]
+__all__ = ["CountTable", "parse_counts", "read_confusion", "read_counts"]
 
 LARGEST = 50_000_000
 """Bytes of a text file of counts."""
@@ -27,6 +27,9 @@ MOST_COUNTS = 1_000_000
 
 _READING = re.compile(r"(gender|sex|race|ethnic|age|skin|label)(?!.*score)")
 """How the names of columns begin that may hold readings."""
+
+_COUNTS = re.compile(r"man: (\d{1,9}), woman: (\d{1,9}), except: (\d{1,9})", re.ASCII)
+"""The second of Fair Diffusion's two lines per occupation."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,66 @@ def read_counts(
     return CountTable(_frame(table.keys("prompt"), list(table.counts), counts), {}, table.notes)
 
 
+def parse_counts(text: str, *, name: str) -> pd.DataFrame:
+    r"""Parse pairs of lines: an occupation, then ``man: M, woman: W, except: X``.
+
+    Parameters
+    ----------
+    text : str
+        The whole file.
+    name : str
+        What error messages call it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``occupation`` in the file's order; int64 columns ``man``, ``woman``, ``except``.
+
+    Raises
+    ------
+    InputError
+        With the line's number: no occupation, no counts, a repeated occupation, all counts zero.
+
+    Examples
+    --------
+    >>> parse_counts("baker\nman: 3, woman: 1, except: 0\n", name="x")["man"].to_dict()
+    {'baker': 3}
+    """
+    import pandas as pd
+
+    lines = text.removesuffix("\n").split("\n") if text else []
+    if not lines:
+        raise InputError(f"{name} is empty; pass a file with two lines per occupation.")
+    first_seen: dict[str, int] = {}
+    rows: list[tuple[int, ...]] = []
+    for number in range(1, len(lines) + 1, 2):
+        occupation = lines[number - 1]
+        if not occupation.strip() or occupation != occupation.strip() or ":" in occupation:
+            raise InputError(f"{name}, line {number}: {occupation!r} is no occupation; fix it.")
+        if occupation in first_seen:
+            raise InputError(
+                f"{name}, line {number}: {occupation!r} stands on line {first_seen[occupation]} "
+                "already; keep one of them."
+            )
+        if number == len(lines):
+            raise InputError(f"{name}, line {number}: the counts of {occupation!r} are missing.")
+        match = _COUNTS.fullmatch(lines[number])
+        if match is None:
+            raise InputError(
+                f"{name}, line {number + 1}: {lines[number]!r} is not of the form "
+                "'man: M, woman: W, except: X' with whole numbers; fix it."
+            )
+        counts = tuple(int(group) for group in match.groups())
+        if not any(counts):
+            raise InputError(
+                f"{name}, line {number + 1}: all counts of {occupation!r} are zero; remove it."
+            )
+        first_seen[occupation] = number
+        rows.append(counts)
+    index = pd.Index(list(first_seen), name="occupation")
+    return pd.DataFrame(rows, index=index, columns=["man", "woman", "except"], dtype="int64")
+
+
 def read_confusion(
     path: str | Path,
     *,
@@ -100,12 +163,20 @@ def read_confusion(
     separator: str | None = None,
     notation: str = "1234.5",
 ) -> Confusion:
-    """Read ``true,LABEL,LABEL,...``: per true group, how many images were read as each label.
+    r"""Read ``true,LABEL,LABEL,...``: per true group, how many images were read as each label.
 
     Raises
     ------
     InputError
         With the place, if a row is malformed or a group counts nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "reader.csv"
+    >>> _ = file.write_text("true,woman,man\nwoman,18,2\nman,1,19\n")
+    >>> read_confusion(file).counts.tolist()
+    [[18, 2], [1, 19]]
     """
     file = open_table(path, name=name, needs=["true"], separator=separator, notation=notation)
     file.need(["true"], advice="Begin with 'true,LABEL,LABEL,...'.")
@@ -127,7 +198,6 @@ def _advice(columns: Sequence[str]) -> str:
 
 
 def _published(path: str | Path, name: str) -> CountTable:
-    from bbb_core.balance.count_lines import parse_counts
     from bbb_core.io.files import read_text, shown
 
     text = read_text(path, name=name, most=LARGEST)
