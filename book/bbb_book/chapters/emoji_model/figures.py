@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
-from bbb_book.chapters.emoji_model.numbers import group_distances
+from bbb_book.chapters.emoji_model.drawing_distances import distances_to_drawings
 from bbb_book.data import emoji
 from bbb_book.generators.people import reader
 from bbb_book.generators.studies import GROUPS, Study, drawings
 from bbb_book.style import figure, house, palette
-from bbb_core import rng
 from bbb_core.stats import binomial_interval
 
 __all__ = [
@@ -143,31 +141,17 @@ def readings(drawn: Mapping[str, Any]) -> Figure:
 
 
 @house
-def distances(drawn: Mapping[str, Any], *, size: int, seed: int = 0) -> Figure:
+def distances(drawn: Mapping[str, Any], *, size: int) -> Figure:
     """Draw how far generations lie from the nearest training drawing, beside two yardsticks."""
-    people = drawings(size)
-    bank = reader(size)
-    moved = emoji.augment(
-        people.images, generator=rng.torch_generator(seed, "yardstick of distances")
-    )
-    own = bank.read(moved).distances.numpy()
-    flat = people.images.flatten(1)
-    apart = torch.cdist(flat, flat) / flat.shape[1] ** 0.5
-    who = [label[:2] for label in people.labels]
-    same = torch.tensor([[a == b for b in who] for a in who])
-    between = apart.masked_fill(same, torch.inf).min(1).values.numpy()
     fig, axes = figure(height=2.5)
-    bins = np.linspace(0, 0.4, 61)
-    series = {
-        "training drawing, moved": (own, "drawings"),
-        "generation": (group_distances(drawn).ravel(), "man"),
-        "nearest drawing of someone else": (between, "woman"),
-    }
-    for name, (values, look) in series.items():
+    looks = ("drawings", "man", "woman")
+    for (name, values), look in zip(
+        distances_to_drawings(drawn, size=size).items(), looks, strict=True
+    ):
         style = LOOKS[look]
         axes.hist(
             values.clip(max=0.4),
-            bins=bins,
+            bins=np.linspace(0, 0.4, 61),
             density=True,
             histtype="step",
             label=name,
@@ -175,7 +159,7 @@ def distances(drawn: Mapping[str, Any], *, size: int, seed: int = 0) -> Figure:
             linestyle=style.line,
             linewidth=1.6,
         )
-    axes.axvline(bank.limit, color="black", linewidth=0.8)
+    axes.axvline(reader(size).limit, color="black", linewidth=0.8)
     axes.set(xlabel="root mean square distance to the nearest drawing", ylabel="density")
     axes.legend()
     return fig
