@@ -8,6 +8,8 @@ from bbb_core.lazy import attach
 
 if TYPE_CHECKING:
     from bbb_core.diffusion.adapter import PipelineProcess as PipelineProcess
+    from bbb_core.diffusion.commitment import Reading as Reading
+    from bbb_core.diffusion.commitment import joint_commitment as joint_commitment
     from bbb_core.diffusion.model_audit import audit_model as audit_model
     from bbb_core.diffusion.network import NetworkConfig as NetworkConfig
     from bbb_core.diffusion.oracle import GaussianMixtureOracle as GaussianMixtureOracle
@@ -31,6 +33,7 @@ _HOME = {
     "GaussianMixtureOracle": "oracle",
     "NetworkConfig": "network",
     "PipelineProcess": "adapter",
+    "Reading": "commitment",
     "ReverseProcess": "process",
     "Schedule": "schedule",
     "SymmetrisedProcess": "symmetry",
@@ -39,6 +42,7 @@ _HOME = {
     "audit_model": "model_audit",
     "certificate": "path_tv",
     "generate": "sampling",
+    "joint_commitment": "commitment",
     "path_kl": "paths",
     "sample": "process",
     "train": "training",

@@ -1,27 +1,30 @@
-"""Divergences in one pass, the commitment certificate, and the adapter for pipelines."""
+"""Commitment: never below the truth, no price for the number of values that are read."""
 
 from __future__ import annotations
-
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
-from bbb_book.generators.path_divergences import path_divergences
+from bbb_book.chapters.fairness_criteria.finite_generator import total_variation
+from bbb_book.data.procedural import read_groups
+from bbb_book.generators.symmetric_figures import embed_figure
 from bbb_core import rng
-from bbb_core.diffusion.adapter import PipelineProcess
 from bbb_core.diffusion.commitment import (
+    Commitment,
     CoupledRun,
-    commitment_certificate,
+    Reading,
+    certify_reading,
     coupled_pair,
     coupled_run,
+    joint_commitment,
     law_bound,
+    reading_distance,
 )
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
 from bbb_core.diffusion.path_tv import certificate, path_advantages
-from bbb_core.diffusion.paths import path_kl
-from bbb_core.diffusion.sampling import DenoiserProcess, generate
+from bbb_core.diffusion.sampling import DenoiserProcess
 from bbb_core.errors import InputError
 from bbb_core.stats.mean_limits import betting_limit
 
@@ -46,31 +49,15 @@ def bright(images):
     return images.mean((1, 2, 3)) > 0.5
 
 
-def test_divergences_agree_with_path_kl(process, prompts):
-    """Two independent samples of 64 paths: the means agree within five standard errors."""
-    made = path_divergences(process, prompts[:1], prompts[None, 1:], n=64, seed=0)
-    assert made.images.shape == (1, 64, 3, 8, 8)
-    assert made.terms.shape == (1, 2, 64, STEPS)
-    theirs = path_kl(process, prompts[0], prompts[2], n=64, seed=3)
-    ours = made.terms[0, 1].sum(-1)
-    error = float(ours.std()) * (2 / 64) ** 0.5
-    assert abs(float(ours.mean()) - theirs.value) < 5 * error
-
-
-def test_the_same_prompt_has_no_divergence(process, prompts):
-    made = path_divergences(process, prompts[:1], prompts[None, :1], n=3, seed=0)
-    assert made.terms.abs().max() < 1e-9
-
-
-def test_divergences_cost_what_they_need(process, prompts):
-    """1 + r network evaluations per step and path, and one for the last map."""
-    before = process.evaluations
-    path_divergences(process, prompts[:1], prompts[None, 1:], n=5, seed=0)
-    assert process.evaluations - before == 5 * (3 * STEPS + 1)
+def certify(process, a, b, *, n, early="tail"):
+    readings = {"bright": Reading(bright, 2, early=early)}
+    return joint_commitment(process, a, b, readings=readings, n=n, pilot=20, seed=0)["bright"]
 
 
 def test_a_tail_under_the_own_prompt_changes_nothing(process, prompts):
-    run = coupled_run(process, prompts[0], prompts[1], prompts[0], n=4, seed=0, cuts=[4, 1])
+    run = coupled_run(
+        process, prompts[0], prompts[1], prompts[0], n=4, seed=0, cuts=[4, 1], key="run"
+    )
     for k in (4, 1):
         assert torch.allclose(run.tails[k], run.images, atol=1e-5)
     assert run.log_ratios.shape == (4, STEPS)
@@ -90,22 +77,24 @@ def test_the_law_bound_agrees_with_the_certificate(process, prompts):
 
 
 def test_a_tail_from_the_first_step_is_the_common_prompt(process, prompts):
-    run = coupled_run(process, prompts[0], prompts[1], prompts[2], n=4, seed=0, cuts=[STEPS])
-    whole = coupled_run(process, prompts[2], prompts[1], prompts[2], n=4, seed=0, cuts=[1])
+    run = coupled_run(
+        process, prompts[0], prompts[1], prompts[2], n=4, seed=0, cuts=[STEPS], key="run"
+    )
+    whole = coupled_run(
+        process, prompts[2], prompts[1], prompts[2], n=4, seed=0, cuts=[1], key="run"
+    )
     assert torch.allclose(run.tails[STEPS], whole.images, atol=1e-5)
 
 
-@pytest.mark.parametrize("reader", ["tail", "predicted"])
-def test_the_certificate_is_not_contradicted(process, prompts, reader):
+@pytest.mark.parametrize("early", ["tail", "predicted"])
+def test_the_certificate_is_not_contradicted(process, prompts, early):
     near = prompts[0] + 0.05 * (prompts[1] - prompts[0])
-    made = commitment_certificate(
-        process, prompts[0], near, read=bright, n=60, pilot=20, seed=0, reader=reader
-    )
+    made = certify(process, prompts[0], near, n=60, early=early)
     assert 0 <= made.law_bound <= 1
-    assert made.bound >= made.difference_interval[0]
+    assert made.bound >= made.distance_interval[0]
     assert made.bound <= made.law_bound + made.change_bound + 1e-12
-    low, high = made.difference_interval
-    assert low <= made.difference <= high
+    low, high = made.distance_interval
+    assert low <= made.distance <= high
 
 
 def test_the_law_bound_counts_the_steps_above_the_cut_alone():
@@ -120,9 +109,7 @@ def test_the_law_bound_counts_the_steps_above_the_cut_alone():
 
 def test_equal_prompts_cost_only_the_intervals(process, prompts):
     """No divergence and no change: what is left are limits of zeros, each at half of alpha."""
-    made = commitment_certificate(
-        process, prompts[0], prompts[0], read=bright, n=200, pilot=20, seed=0
-    )
+    made = certify(process, prompts[0], prompts[0], n=200)
     zeros = np.zeros(400)
     assert made.law_bound == betting_limit(zeros, bound=1.0, confidence=1 - 0.05 / 2)
     assert made.whole_bound == betting_limit(zeros, bound=1.0, confidence=0.95)
@@ -131,51 +118,111 @@ def test_equal_prompts_cost_only_the_intervals(process, prompts):
 
 def test_impossible_cuts_are_refused(process, prompts):
     with pytest.raises(InputError, match="cuts"):
-        coupled_run(process, prompts[0], prompts[1], prompts[2], n=2, seed=0, cuts=[STEPS + 1])
+        coupled_run(
+            process, prompts[0], prompts[1], prompts[2], n=2, seed=0, cuts=[STEPS + 1], key="run"
+        )
+
+
+@pytest.mark.parametrize(("outcomes", "share"), [(2, 4), (3, 2)])
+def test_changes_of_two_values_are_told_apart_by_their_direction(outcomes, share):
+    """Under the first prompt 5 of 100 readings turn to one, under the second 9 turn to zero.
+
+    A set gains from the prompt's changes towards it under the first and away under the second.
+    Of two values either set has one such sum; of more, all changes count for every set.
+    """
+
+    def run(final, early):
+        images, tail = (torch.tensor(x).view(-1, 1, 1, 1) for x in (final, early))
+        return CoupledRun(images, {1: tail}, {}, torch.zeros(100, 2, dtype=torch.float64))
+
+    runs = (
+        run([1] * 5 + [0] * 95, [0] * 100),
+        run([0] * 100, [1] * 9 + [0] * 91),
+    )
+    reading = Reading(lambda images: images.flatten(), outcomes)
+    made = certify_reading(runs, 1, reading, confidence=0.9, coins=rng.generator(0))
+
+    def limit(k):
+        return stats.beta.isf(0.05 / share, k + 1, 100 - k)
+
+    expected = limit(5) + limit(9)
+    assert made.change_bound == pytest.approx(expected)
+    assert made.counts[:, :2].tolist() == [[95, 5], [100, 0]]
+    assert made.common_counts[:, :2].tolist() == [[100, 0], [91, 9]]
+    assert made.distance == pytest.approx(0.05)
+
+
+def test_a_reading_needs_two_values():
+    with pytest.raises(InputError, match="outcomes is 1"):
+        Reading(bright, 1)
 
 
 @pytest.fixture(scope="module")
-def pipeline():
-    """Tiny random components of a latent text-to-image pipeline."""
-    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        unet = UNet2DConditionModel(
-            sample_size=8,
-            in_channels=4,
-            out_channels=4,
-            layers_per_block=1,
-            block_out_channels=(8, 16),
-            norm_num_groups=4,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            cross_attention_dim=12,
-            attention_head_dim=4,
-        )
-        vae = AutoencoderKL(
-            block_out_channels=(8,),
-            norm_num_groups=4,
-            down_block_types=("DownEncoderBlock2D",),
-            up_block_types=("UpDecoderBlock2D",),
-        )
-    scheduler = DDPMScheduler(beta_schedule="scaled_linear", clip_sample=False)
-    return SimpleNamespace(unet=unet, scheduler=scheduler, vae=vae.eval())
+def coloured():
+    config = NetworkConfig(embedding_dim=6, resolution=8, channels=(8, 16), groups=4)
+    model = build_denoiser(config, seed=1)
+    model.project.weight.data.normal_(generator=rng.torch_generator(9))
+    return DenoiserProcess(model, steps=4)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_any_pipeline_gets_a_certificate(pipeline, guidance):
-    g = rng.torch_generator(2)
-    prompts = torch.randn(2, 5, 12, generator=g)
-    process = PipelineProcess(pipeline, null=torch.zeros(5, 12), steps=4, guidance=guidance)
-    made = certificate(process, prompts[0], prompts[1], n=20, seed=0)
-    assert made.forward.value > 0
-    assert 0 < made.tv <= made.tv_bound <= 1
-    x = process.initial(2, generators=[g, g])
-    assert process.decode(process.mean(x, 1, prompts[0])).shape == (2, 3, 8, 8)
-    assert generate(process, prompts, 2).shape == (2, 2, 4, 8, 8)
+def colour(images):
+    return read_groups(images, group_count=3, margin=0.0)
 
 
-def test_pipelines_without_parts_are_refused():
-    with pytest.raises(InputError, match="unet"):
-        PipelineProcess(SimpleNamespace(scheduler=None), null=torch.zeros(1, 1))
+def fine(images):
+    """Colour and brighter half: six values, of which colour is a function."""
+    left = images[..., : images.shape[-1] // 2].mean((1, 2, 3))
+    right = images[..., images.shape[-1] // 2 :].mean((1, 2, 3))
+    return 2 * colour(images) + (left > right)
+
+
+READINGS = {"colour": Reading(colour, 3), "fine": Reading(fine, 6)}
+
+
+def test_every_union_of_cells_is_below_the_bound(coloured):
+    """Level 0.95, one draw with a fixed seed; the lower limits fail with chance at most 0.05."""
+    a, b = embed_figure(0, 0.1, shapes=3, order=3), embed_figure(0, 0.1, shapes=3, group=1, order=3)
+    made = joint_commitment(
+        coloured, a, b, readings=READINGS, n=60, pilot=20, cuts=[1, 2, 3], seed=0
+    )
+    for found in made.values():
+        assert isinstance(found, Commitment)
+        assert found.distance_interval[0] <= found.bound <= 1
+        shares = found.counts / found.counts.sum(1, keepdims=True)
+        gaps = shares[0] - shares[1]
+        subsets = (np.arange(2 ** len(gaps))[:, None] >> np.arange(len(gaps))) & 1
+        assert np.abs(subsets @ gaps).max() == pytest.approx(found.distance)
+        assert found.bound == pytest.approx(min(1.0, found.law_bound + found.change_bound))
+    colours = made["fine"].counts.reshape(2, 3, 2).sum(2)
+    assert (colours == made["colour"].counts).all()
+    assert made["colour"].distance <= made["fine"].distance + 1e-12
+
+
+def test_equal_prompts_have_no_distance(coloured):
+    c = embed_figure(1, 0.2, shapes=3, order=3)
+    made = joint_commitment(coloured, c, c, readings=READINGS, n=40, pilot=20, cuts=[2], seed=1)
+    for found in made.values():
+        zeros = np.zeros(80)  # the paths of both prompts never part
+        assert found.law_bound == betting_limit(zeros, bound=1.0, confidence=1 - 0.05 / 2)
+        assert found.distance_interval[0] == 0
+        upper = 2 * (1 - 0.0125 ** (1 / 40))  # no change seen in 40 paths, both prompts
+        assert found.change_bound == pytest.approx(upper)
+
+
+def test_distance_limits_cover():
+    """200 pairs of samples; fewer than 180 covered has chance below 0.002 at level 0.95."""
+    stream = rng.generator(0, "distance")
+    p, q = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.1, 0.3, 0.2, 0.4])
+    hits = 0
+    for _ in range(200):
+        x, y = stream.multinomial(80, p), stream.multinomial(120, q)
+        value, low, high = reading_distance(x, y)
+        assert value == pytest.approx(total_variation(x / 80, y / 120))
+        hits += low <= total_variation(p, q) <= high
+    assert hits >= 180
+
+
+def test_no_reader_is_refused(coloured):
+    c = embed_figure(0, 0.0, shapes=3, order=3)
+    with pytest.raises(InputError, match="readings is empty"):
+        joint_commitment(coloured, c, c, readings={}, n=20, cuts=[1], seed=0)

@@ -14,7 +14,8 @@ from bbb_book.data.emoji import OCCUPATIONS
 from bbb_book.generators.path_divergences import path_divergences
 from bbb_book.generators.people import READINGS, counts_of, read_people, reader, sheet_of
 from bbb_book.generators.studies import GROUPS, Study, model_of, prompt_embeddings
-from bbb_core.diffusion.commitment import commitment_certificate
+from bbb_core import rng
+from bbb_core.diffusion.commitment import Commitment, Reading, certify_reading, coupled_pair
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
 
 __all__ = ["between", "logistic_crossing", "measure_commitment", "measure_sweep"]
@@ -83,6 +84,33 @@ def measure_sweep(
     }
 
 
+def _certify(
+    process: DenoiserProcess,
+    prompts: tuple[Tensor, Tensor],
+    reading: Reading,
+    *,
+    n: int,
+    pilot: int,
+    seed: int,
+    cuts: Sequence[int],
+    confidence: float,
+) -> Commitment:
+    """Choose the cut on a pilot, then certify it on other paths."""
+
+    def at(count: int, chosen: Sequence[int], key: str) -> dict[int, Commitment]:
+        middle = (prompts[0] + prompts[1]) / 2
+        runs = coupled_pair(process, *prompts, middle, n=count, seed=seed, cuts=chosen, key=key)
+        coins = {k: rng.generator(seed, "commitment coins", key, k) for k in chosen}
+        return {
+            k: certify_reading(runs, k, reading, confidence=confidence, coins=coins[k])
+            for k in chosen
+        }
+
+    trial = at(pilot, cuts, "pilot")
+    best = min(cuts, key=lambda k: trial[k].bound)
+    return at(n, [best], "n")[best]
+
+
 def measure_commitment(
     study: Study,
     pairs: Sequence[Sequence[Any]],
@@ -124,18 +152,18 @@ def measure_commitment(
         )
         terms.append(both.terms[:, 0].mean(1).numpy())
         for how in readers:
-            made = commitment_certificate(
+            reading = Reading(read, 2, early=how)
+            made = _certify(
                 process,
-                a,
-                b,
-                read=read,
+                (a, b),
+                reading,
                 n=n,
                 pilot=pilot,
                 seed=seed + i,
                 cuts=list(cuts),
-                reader=how,
                 confidence=confidence,
             )
+            shares, common = made.counts[:, 1] / n, made.common_counts[:, 1] / n
             rows.append(
                 {
                     "occupation": occupation,
@@ -147,13 +175,13 @@ def measure_commitment(
                     "change_bound": made.change_bound,
                     "bound": made.bound,
                     "whole_bound": made.whole_bound,
-                    "share_first": made.shares[0],
-                    "share_second": made.shares[1],
-                    "difference": made.difference,
-                    "difference_low": made.difference_interval[0],
-                    "difference_high": made.difference_interval[1],
-                    "common_first": made.common_shares[0],
-                    "common_second": made.common_shares[1],
+                    "share_first": float(shares[0]),
+                    "share_second": float(shares[1]),
+                    "difference": made.distance,
+                    "difference_low": made.distance_interval[0],
+                    "difference_high": made.distance_interval[1],
+                    "common_first": float(common[0]),
+                    "common_second": float(common[1]),
                     "n": n,
                 }
             )

@@ -15,7 +15,7 @@ from bbb_book.generators.people import read_people, reader
 from bbb_book.generators.prompt_sweep import between
 from bbb_book.generators.studies import GROUPS, Study, model_of, study_artefact
 from bbb_book.results.artefacts import Artefact
-from bbb_core.diffusion.joint_commitment import Reading, joint_certificates
+from bbb_core.diffusion.commitment import Reading, joint_commitment
 from bbb_core.diffusion.sampling import DenoiserProcess
 
 __all__ = ["READERS", "cell_certificates", "measure_cells"]
@@ -68,7 +68,7 @@ def measure_cells(
     }
     rows = []
     for i, (occupation, first, second) in enumerate(pairs):
-        made = joint_certificates(
+        made = joint_commitment(
             process,
             between(study, occupation, first),
             between(study, occupation, second),
