@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 from scipy import special
 
+from bbb_book.chapters.published_generations import audit_tables, published_audit
 from bbb_book.chapters.published_generations import figures as chapter
 from bbb_book.chapters.published_generations.count_audit import (
     audit_generations,
-    bracket_violation,
     explaining_error,
     none_counted,
     thinned,
 )
+from bbb_book.chapters.published_generations.expected_estimates import bracket_violation
 from bbb_book.data import published
 from bbb_book.results.register import load_register
 from bbb_core.errors import InputError
@@ -108,27 +109,30 @@ def test_bracket_is_never_left():
 def test_figures_and_tables_with_and_without_data(name, audit):
     draw = getattr(chapter, name)
     assert len(draw(audit).axes) >= 1
-    assert chapter.ABSENT in [t.get_text() for t in draw(None).axes[0].texts]
+    assert published_audit.ABSENT in [t.get_text() for t in draw(None).axes[0].texts]
 
 
 def test_tables_with_and_without_data(audit):
-    assert len(chapter.extremes(audit)) == 10
-    assert len(chapter.breaking(audit, design_effect=4.0, reader_error=0.05)) == 6
-    assert chapter.extremes(None).data == chapter.ABSENT
-    assert chapter.breaking(None, design_effect=4.0, reader_error=0.05).data == chapter.ABSENT
-    assert chapter.finding(None, "gen-slope") == (None, None)
+    assert len(audit_tables.extremes(audit)) == 10
+    assert len(audit_tables.assumption_table(audit, design_effect=4.0, reader_error=0.05)) == 6
+    assert audit_tables.extremes(None).data == published_audit.ABSENT
+    assert (
+        audit_tables.assumption_table(None, design_effect=4.0, reader_error=0.05).data
+        == published_audit.ABSENT
+    )
+    assert published_audit.finding(None, "gen-slope") == (None, None)
 
 
 def glued(monkeypatch, found) -> dict[str, str]:
     texts: dict[str, str] = {}
     monkeypatch.setattr("bbb_book.results.claims._glue", texts.__setitem__)
-    chapter.status(found)
-    chapter.numbers(found, minimum=20)
+    published_audit.show_status(found)
+    published_audit.show_numbers(found, minimum=20)
     from bbb_book.results.unmeasured import record_or_say
 
     for claim in load_register().values():
         if claim.chapter == "published_generations" and claim.id not in SIMULATED:
-            record_or_say(claim.id, *chapter.finding(found, claim.id))
+            record_or_say(claim.id, *published_audit.finding(found, claim.id))
     return texts
 
 
@@ -148,18 +152,18 @@ def test_every_glued_text_exists_with_and_without_data(monkeypatch, audit):
 
 def test_source_none_and_missing_data_read_as_absent(monkeypatch, tmp_path):
     monkeypatch.setenv("BBB_DATA_DIR", str(tmp_path))
-    assert chapter.audit("none") is None
-    assert chapter.audit("published") is None
+    assert published_audit.audit("none") is None
+    assert published_audit.audit("published") is None
     with pytest.raises(InputError, match="source"):
-        chapter.audit("elsewhere")
+        published_audit.audit("elsewhere")
 
 
 def test_damaged_data_is_an_error_and_not_an_absence(monkeypatch, tmp_path):
-    for name in chapter.NAMES.values():
+    for name in published_audit.NAMES.values():
         (tmp_path / published.SOURCES[name].file).write_text("nurse\nman: 1, woman: 2, except: 0\n")
     monkeypatch.setenv("BBB_DATA_DIR", str(tmp_path))
     with pytest.raises(InputError, match="SHA-256"):
-        chapter.audit("published")
+        published_audit.audit("published")
 
 
 @pytest.mark.parametrize("change", ["column", "prompt", "twice"])
@@ -177,9 +181,9 @@ def test_tables_must_match(world, change):
 
 @pytest.fixture(scope="module")
 def real():
-    if not published.available(*chapter.NAMES.values()):
+    if not published.available(*published_audit.NAMES.values()):
         pytest.skip("the published counts are not at hand (no network, no BBB_DATA_DIR)")
-    return chapter.audit("published", n_resamples=499)
+    return published_audit.audit("published", n_resamples=499)
 
 
 def test_numbers_of_the_published_files(real):
@@ -193,7 +197,7 @@ def test_numbers_of_the_published_files(real):
     }
     assert round(float(np.corrcoef(share["training"], share["generated"])[0, 1]), 3) == 0.904
     assert len(real.counts["generated"]) == 153
-    assert all(published.load(name)["except"].sum() == 0 for name in chapter.NAMES.values())
+    assert all(published.load(name)["except"].sum() == 0 for name in published_audit.NAMES.values())
     assert real.flagged == ("community manager", "software developer", "stocker", "writer")
     assert real.means["generated"].plug_in == pytest.approx(means["generated"])
     assert int((real.balance["generated"]["p_holm"] <= 0.05).sum()) == 131

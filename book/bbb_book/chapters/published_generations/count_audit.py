@@ -16,7 +16,6 @@ from bbb_book.chapters.published_generations.amplification import (
     amplification,
     log_odds_slope,
 )
-from bbb_book.chapters.published_generations.expected_estimates import expected_estimates
 from bbb_core import checks
 from bbb_core.balance.by_prompt import balance_by_prompt, change_by_prompt
 from bbb_core.balance.estimates import plug_in_imbalance
@@ -28,7 +27,6 @@ from bbb_core.stats import Estimate, binomial_interval, bootstrap
 __all__ = [
     "GenerationAudit",
     "audit_generations",
-    "bracket_violation",
     "explaining_error",
     "none_counted",
     "thinned",
@@ -68,21 +66,6 @@ class GenerationAudit:
     changes: dict[str, pd.DataFrame]
     flagged: tuple[str, ...]
     estimates: dict[str, tuple[Estimate, int]]
-
-
-def bracket_violation(sizes: tuple[int, ...] = (2, 3, 10, 20, 51, 250)) -> float:
-    """Return by how much the truth ever leaves the bracket of the two expected estimates.
-
-    Exact expectations over a grid of true shares and the given sample sizes; 0 (to rounding) if
-    the plug-in value never errs downwards and the split-half value never upwards.
-    """
-    share = np.linspace(0, 1, 401)
-    truth = np.abs(share - 0.5)
-    worst = 0.0
-    for n in sizes:
-        plug_in, split = expected_estimates(n, share)
-        worst = max(worst, float((truth - plug_in).max()), float((split - truth).max()))
-    return worst
 
 
 def none_counted(counts: pd.DataFrame, drawn: int) -> pd.DataFrame:

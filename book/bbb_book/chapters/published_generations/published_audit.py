@@ -15,7 +15,7 @@ from bbb_book.results.unmeasured import say, show_or_say
 from bbb_core import checks
 from bbb_core.balance.estimates import plug_in_imbalance
 
-__all__ = ["ABSENT", "DRAWN", "NAMES", "audit", "finding", "numbers", "status"]
+__all__ = ["ABSENT", "DRAWN", "NAMES", "audit", "finding", "show_numbers", "show_status"]
 
 DRAWN = 250
 """Images per occupation in the fullest rows of the published files."""
@@ -38,7 +38,7 @@ def audit(source: str, **options: Any) -> GenerationAudit | None:
     return audit_generations(*(published.load(name) for name in NAMES.values()), **options)
 
 
-def status(found: GenerationAudit | None) -> None:
+def show_status(found: GenerationAudit | None) -> None:
     """Glue ``gen-status``: whether the numbers of the page were measured."""
     measured = "All three files were read and their hashes verified; every number is computed."
     say("gen-status", ABSENT if found is None else measured)
@@ -49,7 +49,7 @@ def finding(found: GenerationAudit | None, claim_id: str) -> tuple[Any, int | No
     return (None, None) if found is None else found.estimates[claim_id]
 
 
-def numbers(found: GenerationAudit | None, *, minimum: int) -> None:
+def show_numbers(found: GenerationAudit | None, *, minimum: int) -> None:
     """Glue the other numbers of the chapter's prose (claims are recorded by the chapter)."""
     values: dict[str, tuple[float, int]] = {}
     if found is not None:
