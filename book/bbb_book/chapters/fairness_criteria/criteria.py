@@ -1,28 +1,14 @@
-"""What the chapter on fairness criteria computes: lemma, counterexamples, small samples."""
+"""What each criterion says of a finite generator, and what it misses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from bbb_book.chapters.fairness_criteria.finite_generator import FiniteGenerator, mixture
-from bbb_core import checks
-from bbb_core.balance.shares import representational_balance, sampling_floor
-from bbb_core.rng import generator
-from bbb_core.stats.intervals import binomial_interval
+from bbb_book.chapters.fairness_criteria.finite_generator import FiniteGenerator
 
-__all__ = [
-    "counterexamples",
-    "criteria_table",
-    "interval_coverage",
-    "least_coverage",
-    "lemma_trial",
-    "one_group_ratios",
-    "small_samples",
-]
+__all__ = ["counterexamples", "criteria_table", "shares_table"]
 
 
 def counterexamples() -> dict[str, FiniteGenerator]:
@@ -61,90 +47,14 @@ def criteria_table(generators: Mapping[str, FiniteGenerator]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def lemma_trial(n: int, *, seed: int) -> pd.DataFrame:
-    r"""Draw random two-group mixtures on six pictures and compare shares with internal shares.
-
-    Columns: ``weight`` w_a, ``delta``, ``gap`` = v_a - D_p(S_a), and the ratios ``above`` =
-    gap / delta and ``below`` = -gap / ((1 - w_a) delta), which the lemma of D3 keeps at most one.
-    """
-    rng = generator(seed, "lemma of D3")
-    rows = []
-    for _ in range(checks.integer("n", n, low=1)):
-        spread = 10.0 ** rng.uniform(-2, 1)  # from almost one picture to almost all alike
-        tilt = np.array([1, 1, 1, 0.1, 0.1, 0.1])
-        laws = {
-            "a": rng.dirichlet(spread * tilt + 1e-3),
-            "b": rng.dirichlet(spread * tilt[::-1] + 1e-3),
+def shares_table(generator: FiniteGenerator) -> pd.DataFrame:
+    """Return the reader's share, the distance and the internal share of each group, rounded."""
+    rows = {
+        group: {
+            "reader's share": generator.share(group),
+            "TV to the prompt that names it": generator.distances()[group],
+            "internal share": generator.internal_shares()[group],
         }
-        weight = float(rng.uniform())
-        g = FiniteGenerator(
-            pictures=list("123456"),
-            readings=list("aaabbb"),
-            neutral=mixture({"a": weight, "b": 1 - weight}, laws),
-            groups=laws,
-        )
-        delta = g.separation()
-        gap = g.internal_shares()["a"] - g.share("a")
-        rows.append({"weight": weight, "delta": delta, "gap": gap})
-    frame = pd.DataFrame(rows)
-    frame = frame[frame["delta"] > 1e-6].reset_index(drop=True)  # else both sides are rounding
-    frame["above"] = frame["gap"] / frame["delta"]
-    frame["below"] = -frame["gap"] / ((1 - frame["weight"]) * frame["delta"])
-    return frame
-
-
-def small_samples(sizes: list[int]) -> pd.DataFrame:
-    """Return what a perfectly balanced two-group generator shows in n images.
-
-    Columns: ``n``, ``floor`` (mean imbalance), ``high`` (its 95 % quantile), ``half_width`` of the
-    exact interval of a balanced sample.
-    """
-    rows = []
-    for n in sizes:
-        k = np.arange(n + 1)
-        imbalance = np.abs(k / n - 0.5)
-        order = np.argsort(imbalance, kind="stable")
-        reached = np.cumsum(stats.binom.pmf(k, n, 0.5)[order]) >= 0.95
-        low, high = binomial_interval(n // 2, n)
-        rows.append(
-            {
-                "n": n,
-                "floor": sampling_floor(n),
-                "high": float(imbalance[order][reached][0]),
-                "half_width": max(0.5 - low, high - 0.5),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def interval_coverage(n: int, shares: np.ndarray, *, confidence: float = 0.95) -> np.ndarray:
-    """Return the exact coverage of the imbalance interval of n images, per true share.
-
-    Every possible count is enumerated; two groups, equal targets.
-    """
-    k = np.arange(n + 1)
-    low, high = binomial_interval(k, n, confidence=confidence)
-    least = np.maximum(np.maximum(low - 0.5, 0.5 - high), 0)
-    most = np.maximum(np.abs(low - 0.5), np.abs(high - 0.5))
-    truth = np.abs(shares - 0.5)[:, None]
-    covered = (least <= truth + 1e-12) & (truth <= most + 1e-12)
-    return (stats.binom.pmf(k, n, shares[:, None]) * covered).sum(axis=1)
-
-
-def least_coverage(sizes: list[int], shares: np.ndarray, *, confidence: float = 0.95) -> float:
-    """Return the smallest exact coverage of the imbalance interval over sizes and shares."""
-    return min(float(interval_coverage(n, shares, confidence=confidence).min()) for n in sizes)
-
-
-def one_group_ratios(groups: Iterable[int], *, n: int) -> list[float]:
-    """Return reported over largest possible imbalance of `n` images of one group out of k.
-
-    The other k - 1 groups are named by the target only. One is right; a measure that looks at the
-    observed groups only would give zero.
-    """
-    ratios = []
-    for k in groups:
-        target = {f"group {i}": 1 / k for i in range(k)}
-        only = representational_balance({"group 0": n}, target=target)
-        ratios.append(only.imbalance / (1 - 1 / k))
-    return ratios
+        for group in generator.groups
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").map("{:.3f}".format)

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bbb_book.chapters.fairness_criteria.criteria import interval_coverage
 from bbb_book.chapters.fairness_criteria.finite_generator import FiniteGenerator
 from bbb_book.style import figure, house, palette
 
-__all__ = ["coverage", "laws", "lemma", "shares_table"]
+__all__ = ["coverage", "laws", "lemma"]
 
 
 @house
@@ -35,19 +34,6 @@ def laws(generator: FiniteGenerator) -> Figure:
     return made
 
 
-def shares_table(generator: FiniteGenerator) -> pd.DataFrame:
-    """Return the reader's share, the distance and the internal share of each group, rounded."""
-    rows = {
-        group: {
-            "reader's share": generator.share(group),
-            "TV to the prompt that names it": generator.distances()[group],
-            "internal share": generator.internal_shares()[group],
-        }
-        for group in generator.groups
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").map("{:.3f}".format)
-
-
 @house
 def lemma(trial: pd.DataFrame) -> Figure:
     """Draw the difference of internal and read share, in units of delta, against the weight."""
@@ -69,7 +55,7 @@ def lemma(trial: pd.DataFrame) -> Figure:
 
 
 @house
-def coverage(samples: pd.DataFrame, sizes: list[int], confidence: float) -> Figure:
+def coverage(samples: pd.DataFrame, curves: pd.DataFrame, confidence: float) -> Figure:
     """Draw the floor of the imbalance against n, and the exact coverage of its interval."""
     made, (left, right) = figure(1, 2, height=2.8)
     looks = palette(["mean", "95 % quantile", "half width of the interval"])
@@ -79,10 +65,8 @@ def coverage(samples: pd.DataFrame, sizes: list[int], confidence: float) -> Figu
     left.set(xscale="log", xlabel="images n", ylabel="imbalance")
     left.legend(loc="upper right")
     left.set_ylim(0, 0.65)
-    share = np.linspace(0, 1, 501)
-    for name, look in palette([f"n = {n}" for n in sizes]).items():
-        covered = interval_coverage(int(name[4:]), share, confidence=confidence)
-        right.plot(share, covered, label=name, **look.lines(linewidth=1))
+    for name, look in palette(curves.columns).items():
+        right.plot(curves.index, curves[name], label=name, **look.lines(linewidth=1))
     right.axhline(confidence, color="black", linewidth=0.8)
     right.set(xlabel="true share of group a", ylabel="probability of covering", ylim=(0.9, 1.005))
     right.legend(loc="lower right")
