@@ -114,39 +114,9 @@ def test_two_groups_in_closed_form() -> None:
     assert oracle.total_variation(tensor(0.3), tensor(0.8)) == pytest.approx(expected, abs=1e-8)
 
 
-def test_three_groups_in_the_plane() -> None:
-    oracle = triangle(scale=0.7)
-    cells, error = oracle.cells
-    assert error < 1e-6
-    np.testing.assert_allclose(cells, cells.T, atol=1e-7)  # the symmetry of the triangle
-    # by sampling: a share misses 5 standard errors with probability 6e-7
-    x = oracle.means[0].numpy() + 0.7 * np.random.default_rng(0).normal(size=(200_000, 2))
-    nearest = ((x[:, None] - oracle.means.numpy()) ** 2).sum(-1).argmin(1)
-    frequency = (nearest == 0).mean()
-    assert abs(frequency - cells[0, 0].item()) < 5 * np.sqrt(0.25 / 200_000)
-    # total variation of two corners by the two-component closed form
-    corner = torch.eye(3, dtype=torch.float64)
-    side = float(torch.pdist(oracle.means)[0])
-    expected = 2 * stats.norm.cdf(side / 2 / 0.7) - 1
-    assert oracle.total_variation(corner[0], corner[1]) == pytest.approx(expected, abs=1e-5)
-
-
-def test_four_groups_in_space_agree_with_the_product_form() -> None:
-    """Means at the corners of a square times a point are planar; lifted, they are not."""
-    square = tensor([1.0, 1], [1, -1], [-1, 1], [-1, -1])
-    inside = stats.norm.cdf(2.0)
-    weights = AffineWeights.from_anchors(*[torch.eye(4, dtype=torch.float64)] * 2)
-    planar = GaussianMixtureOracle(square, 0.5, weights, Schedule.linear(5))
-    assert planar.cells[0][0, 0].item() == pytest.approx(inside**2, abs=1e-6)
-    simplex = GaussianMixtureOracle(
-        torch.eye(4, dtype=torch.float64), 0.4, weights, Schedule.linear(5)
-    )
-    cells, error = simplex.cells
-    assert error < 1e-4
-    np.testing.assert_allclose(cells.sum(1), 1)
-    assert (cells.diagonal() - cells[0, 0]).abs().max() < 1e-4
-    with pytest.raises(InputError, match="spans 3 dimensions"):
-        simplex.total_variation(tensor(1.0, 0, 0, 0), tensor(0.0, 1, 0, 0))
+def test_means_in_the_plane_have_no_exact_shares() -> None:
+    with pytest.raises(InputError, match="means span 2 dimensions"):
+        triangle().shares(tensor(0.2, 0.5, 0.3))
 
 
 def test_three_groups_on_a_line() -> None:
@@ -154,7 +124,7 @@ def test_three_groups_on_a_line() -> None:
     oracle = GaussianMixtureOracle(tensor([2.0], [0.0], [-1.0]), 0.5, weights, Schedule.linear(5))
     z = stats.norm(0, 0.5)
     expected = [1 - z.cdf(1), z.cdf(1) - z.cdf(-0.5), z.cdf(-0.5)]
-    np.testing.assert_allclose(oracle.cells[0][1], expected, atol=1e-12)
+    np.testing.assert_allclose(oracle.cells[1], expected, atol=1e-12)
     w, v = tensor(0.5, 0.2, 0.3), tensor(0.2, 0.5, 0.3)
     grid = torch.linspace(-6, 7, 400_001, dtype=torch.float64)[:, None]
     gap = (oracle.density(grid, w) - oracle.density(grid, v)).abs().sum() * 13 / 400_000 / 2

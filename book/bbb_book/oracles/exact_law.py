@@ -17,7 +17,6 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from bbb_core import checks, device
-from bbb_core.diffusion.laws import span_coordinates
 from bbb_core.diffusion.oracle import GaussianMixtureOracle
 from bbb_core.diffusion.process import ReverseProcess, require_noise
 from bbb_core.errors import InputError
@@ -93,7 +92,8 @@ def on_a_line(oracle: GaussianMixtureOracle) -> tuple[GaussianMixtureOracle, Ten
     >>> line.means.flatten().tolist(), boundaries.tolist()
     ([1.0, -1.0], [0.0])
     """
-    rank = span_coordinates(oracle.means).shape[1]
+    sizes = torch.linalg.svdvals(oracle.means - oracle.means.mean(0))
+    rank = int((sizes > 1e-10 * sizes[0]).sum())
     if rank > 1:
         raise InputError(
             f"oracle has means that span {rank} dimensions; pass one whose means lie on a line."
