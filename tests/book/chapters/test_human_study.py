@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from bbb_book.chapters.human_study import figures as chapter
+from bbb_book.chapters.human_study import simulated_evidence as evidence
 from bbb_book.results.register import load_register
 from bbb_core.rng import generator
 from bbb_core.study import Readers
@@ -33,7 +34,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def ran():
-    return chapter.scenarios(rates={"unreadable": 0.6, "misread": 0.5}, **SMALL)
+    return evidence.scenarios(rates={"unreadable": 0.6, "misread": 0.5}, **SMALL)
 
 
 def test_every_claim_of_the_register_is_recorded():
@@ -60,16 +61,16 @@ def test_scenarios_and_figures(ran):
         chapter.planned({"one": Readers(readings=1)}, imbalance=0.2, most=40),
     ):
         drawn.savefig(io.BytesIO(), format="png")
-    found = chapter.coverage(ran["screened"], confidence=0.95)
+    found = evidence.coverage(ran["screened"], confidence=0.95)
     assert found["low"] <= found["value"] <= found["high"]
 
 
 def test_power_gap_has_the_largest_difference():
-    table = power_trials(designs=chapter.DESIGNS[:2], trials=300, confidence=0.95, seed=0)["power"]
-    found = chapter.power_gap(table)
+    table = power_trials(designs=evidence.DESIGNS[:2], trials=300, confidence=0.95, seed=0)["power"]
+    found = evidence.power_gap(table)
     assert found["value"] == pytest.approx((table["calculated"] - table["simulated"]).abs().max())
     assert found["low"] <= found["value"] <= found["high"]
-    assert len(chapter.power_table(table)) == 2
+    assert len(evidence.power_table(table)) == 2
 
 
 def test_worlds_hide_images_of_the_second_group_only():
