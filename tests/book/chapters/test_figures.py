@@ -5,17 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from bbb_book.chapters.biased_embeddings import (
-    bound_ladder as ladder,
-)
-from bbb_book.chapters.biased_embeddings import (
-    certificate_coverage as coverage,
-)
+from bbb_book.chapters.biased_embeddings import bound_ladder as ladder
+from bbb_book.chapters.biased_embeddings import certificate_coverage as coverage
 from bbb_book.chapters.biased_embeddings import figures
-from bbb_book.chapters.biased_embeddings import (
-    neutral_positions as positions,
-)
+from bbb_book.chapters.biased_embeddings import neutral_positions as positions
 from bbb_book.oracles.exact_law import exact_comparison
+from bbb_book.oracles.lipschitz import lipschitz_constants
 from bbb_core.diffusion import two_group_oracle
 
 
@@ -28,7 +23,7 @@ def test_laws_and_steps() -> None:
     exact = exact_comparison(oracle, *pair)
     mixture = oracle.density(exact.grid[:, None], pair[0]).numpy()
     assert "mixture behind it" in labels(figures.laws(exact, mixture, names=("a", "balanced")))
-    moves = oracle.lipschitz_constants(torch.stack(pair), scope="pair")
+    moves = lipschitz_constants(oracle, torch.stack(pair), scope="pair")
     assert len(labels(figures.step_divergences(exact, moves.numpy()))) == 2
 
 
@@ -53,5 +48,9 @@ def test_shares_price_and_coverage() -> None:
     )
     assert len(labels(figures.price(prices))) == 3
     made = coverage.coverage_results(n_oracles=3, n=40, seed=0, unkind_sizes=[20], unkind_runs=3)
-    drawn = figures.coverage(made["table"], made["unkind"], nominal=0.025)
+    rates = coverage.miss_rates(made["unkind"])
+    assert rates.index.tolist() == ["rare spikes, n = 20", "log-normal, n = 20"]
+    found = rates.loc["rare spikes, n = 20", "misses"]
+    assert found["low"] <= found["rate"] == made["unkind"].misses[0] / 3 <= found["high"]
+    drawn = figures.coverage(made["table"], rates, nominal=0.025)
     assert len(drawn.axes) == 2

@@ -16,9 +16,10 @@ from bbb_core.diffusion.oracle import GaussianMixtureOracle
 from bbb_core.diffusion.path_tv import certificate
 from bbb_core.diffusion.schedule import Schedule
 from bbb_core.diffusion.weights import AffineWeights
+from bbb_core.stats import binomial_interval
 from bbb_core.theory import tv_bound_from_kl
 
-__all__ = ["coverage", "coverage_results", "random_oracle"]
+__all__ = ["coverage", "coverage_results", "miss_rates", "random_oracle"]
 
 
 def random_oracle(generator: np.random.Generator) -> tuple[GaussianMixtureOracle, Tensor, Tensor]:
@@ -100,3 +101,22 @@ def coverage_results(
         "table": coverage(n_oracles=n_oracles, n=n, seed=seed),
         "unkind": unkind_coverage(sizes=unkind_sizes, runs=unkind_runs, seed=seed),
     }
+
+
+def miss_rates(unkind: pd.DataFrame) -> pd.DataFrame:
+    """Return the rate at which each limit of `unkind_coverage` falls below the truth.
+
+    Returns
+    -------
+    DataFrame
+        Index: a row per model and size, ``"rare spikes, n = 20"``. Columns (limit, rate), (limit,
+        low) and (limit, high), with exact 95 % intervals; the limits are kl_misses, kl_tv_misses
+        and misses.
+    """
+    names = [f"{model}, n = {n}" for model, n in zip(unkind["model"], unkind["n"], strict=True)]
+    columns = {}
+    for limit in ("kl_misses", "kl_tv_misses", "misses"):
+        low, high = binomial_interval(unkind[limit].to_numpy(), unkind["runs"].to_numpy())
+        columns[limit, "rate"] = (unkind[limit] / unkind["runs"]).to_numpy()
+        columns[limit, "low"], columns[limit, "high"] = low, high
+    return pd.DataFrame(columns, index=names)

@@ -12,7 +12,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bbb_book.oracles.exact_law import ExactComparison
 from bbb_book.style import figure, house, palette
-from bbb_core.stats import binomial_interval
 
 __all__ = ["coverage", "ladder", "laws", "price", "shares", "step_divergences", "tightness"]
 
@@ -182,7 +181,7 @@ def price(table: pd.DataFrame) -> Figure:
 
 
 @house
-def coverage(table: pd.DataFrame, unkind: pd.DataFrame, *, nominal: float) -> Figure:
+def coverage(table: pd.DataFrame, rates: pd.DataFrame, *, nominal: float) -> Figure:
     """Draw bounds against the truth of random oracles, and rates of failure on unkind models."""
     made, (left, right) = figure(1, 2, height=3.2)
     bounds = {"kl_form": "from exact path KL", "certified": "certified"}
@@ -201,14 +200,13 @@ def coverage(table: pd.DataFrame, unkind: pd.DataFrame, *, nominal: float) -> Fi
         "kl_tv_misses": "bound from it",
         "misses": "certificate",
     }
-    looks, y = palette(kinds), np.arange(len(unkind))
+    looks, y = palette(kinds), np.arange(len(rates))
     for i, (name, label) in enumerate(kinds.items()):
-        at, rate = y + 0.22 * (i - 1), unkind[name] / unkind.runs
-        ends = binomial_interval(unkind[name], unkind.runs)
-        right.hlines(at, *ends, color=looks[name].colour, linewidth=1)
-        right.plot(rate, at, label=label, markersize=4, **looks[name].points())
+        at, found = y + 0.22 * (i - 1), rates[name]
+        right.hlines(at, found["low"], found["high"], color=looks[name].colour, linewidth=1)
+        right.plot(found["rate"], at, label=label, markersize=4, **looks[name].points())
     right.axvline(nominal, color="black", linewidth=0.8)
-    right.set_yticks(y, [f"{m}, n = {n}" for m, n in zip(unkind.model, unkind.n, strict=True)])
+    right.set_yticks(y, rates.index)
     right.set(xlabel="share of runs below the truth", xlim=(-0.01, 1))
     right.invert_yaxis()
     right.legend(loc="lower right")
