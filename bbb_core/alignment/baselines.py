@@ -11,7 +11,7 @@ from torch import Tensor
 from bbb_core import checks
 from bbb_core.alignment.groups import group_table
 from bbb_core.errors import InputError
-from bbb_core.stats import rounding_error
+from bbb_core.stats.rounding import rounding_error
 
 __all__ = [
     "calibrated_projection",

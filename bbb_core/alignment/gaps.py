@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 
 from bbb_core import checks, rng
-from bbb_core import stats as tests
 from bbb_core.alignment.gap_noise import rows_noise, strata_noise
 from bbb_core.alignment.gap_tables import GroupGaps, gap_table, group_summary
 from bbb_core.alignment.groups import GroupTable, group_table
 from bbb_core.errors import InputError
+from bbb_core.stats.rounding import rounding_error
 
 __all__ = ["GroupGaps", "Unit", "group_gaps"]
 
@@ -104,7 +104,7 @@ def group_gaps(
     1.0
     """
     given = checks.vector("scores", _plain(scores), minimum=4)
-    x, error = np.asarray(given, dtype=np.float64), tests.rounding_error(given)
+    x, error = np.asarray(given, dtype=np.float64), rounding_error(given)
     checks.choice("unit", unit, ("within-sd", "given", "rank"))
     level = checks.confidence_level(confidence)
     n_resamples = checks.integer("n_resamples", n_resamples, low=100)
@@ -112,7 +112,7 @@ def group_gaps(
     table = group_table(groups, len(x), order=order)
     strata, k = _strata(within, len(x))
     if unit == "rank":
-        x, error = _ranks(x, strata, k), tests.rounding_error(1.0)
+        x, error = _ranks(x, strata, k), rounding_error(1.0)
     centre = np.bincount(strata, x, k) / np.bincount(strata, minlength=k)
     x = x - centre[strata]
     freedom = len(x) - k

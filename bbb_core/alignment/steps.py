@@ -12,7 +12,7 @@ from bbb_core.alignment.errors import Reach
 from bbb_core.alignment.groups import GroupTable
 from bbb_core.alignment.levels import assign_levels, level_edges
 from bbb_core.alignment.skewed import Limits, as_normal
-from bbb_core.stats import rounding_error
+from bbb_core.stats.rounding import rounding_error
 
 __all__ = ["Round", "added", "cells_of", "next_round", "summed_errors"]
 

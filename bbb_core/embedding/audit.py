@@ -25,7 +25,7 @@ from bbb_core.embedding.gaps import bias_gap
 from bbb_core.embedding.labour import shares_of
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
-from bbb_core.stats import correlation, correlation_test
+from bbb_core.stats.correlations import correlation, correlation_test
 
 __all__ = ["EmbeddingAudit", "Plan", "audit_embeddings"]
 

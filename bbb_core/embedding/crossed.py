@@ -27,7 +27,7 @@ from bbb_core.embedding.encoder import Encoder, shortened
 from bbb_core.embedding.gaps import bias_gap
 from bbb_core.errors import InputError
 from bbb_core.prompts import families, word_pair
-from bbb_core.stats import benjamini_hochberg, holm
+from bbb_core.stats.multiplicity import benjamini_hochberg, holm
 
 __all__ = [
     "GAP_ROUNDING",

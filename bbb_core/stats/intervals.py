@@ -29,16 +29,13 @@ def binomial_interval(
     trials: Any,
     *,
     confidence: float = 0.95,
-    method: Literal["exact", "wilson"] = "exact",
     side: Literal["both", "lower", "upper"] = "both",
 ) -> tuple[Any, Any]:
-    r"""Return the confidence interval of a share.
+    r"""Return the exact confidence interval of a share, that of Clopper and Pearson.
 
-    ``exact`` is the interval of Clopper and Pearson: with :math:`\alpha = 1 -` `confidence` and
-    :math:`k` successes in :math:`n` trials its ends solve
-    :math:`P(X \ge k \mid l) = \alpha/2` and :math:`P(X \le k \mid h) = \alpha/2`. It covers the
-    true share with probability at least `confidence`, whatever the share. ``wilson`` is the score
-    interval: shorter, right only on average over shares.
+    With :math:`\alpha = 1 -` `confidence` and :math:`k` successes in :math:`n` trials its ends
+    solve :math:`P(X \ge k \mid l) = \alpha/2` and :math:`P(X \le k \mid h) = \alpha/2`. It covers
+    the true share with probability at least `confidence`, whatever the share.
 
     Parameters
     ----------
@@ -59,7 +56,7 @@ def binomial_interval(
 
     References
     ----------
-    Clopper and Pearson (1934), ``clopper1934`` in the references; Wilson (1927), ``wilson1927``.
+    Clopper and Pearson (1934), ``clopper1934`` in the references.
 
     Examples
     --------
@@ -68,7 +65,6 @@ def binomial_interval(
     (0.0, 0.1684)
     """
     level = checks.confidence_level(confidence)
-    checks.choice("method", method, ("exact", "wilson"))
     checks.choice("side", side, ("both", "lower", "upper"))
     k, n = np.broadcast_arrays(_whole("successes", successes), _whole("trials", trials))
     if (n < 1).any():
@@ -77,14 +73,8 @@ def binomial_interval(
         i = tuple(np.argwhere(k > n)[0])
         raise InputError(f"successes is {k[i]:g} but trials is {n[i]:g}; pass at most that many.")
     tail = (1 - level) / (2 if side == "both" else 1)
-    if method == "exact":
-        low = np.where(k > 0, special.betaincinv(np.maximum(k, 1), n - k + 1, tail), 0.0)
-        high = np.where(k < n, special.betainccinv(k + 1, np.maximum(n - k, 1), tail), 1.0)
-    else:
-        z = -special.ndtri(tail)
-        centre, scale = (k + z**2 / 2) / (n + z**2), z / (n + z**2)
-        half = scale * np.sqrt(k * (n - k) / n + z**2 / 4)
-        low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    low = np.where(k > 0, special.betaincinv(np.maximum(k, 1), n - k + 1, tail), 0.0)
+    high = np.where(k < n, special.betainccinv(k + 1, np.maximum(n - k, 1), tail), 1.0)
     low = np.zeros_like(low) if side == "upper" else low
     high = np.ones_like(high) if side == "lower" else high
     return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)

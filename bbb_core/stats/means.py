@@ -1,14 +1,11 @@
-r"""Intervals of a mean over few units: by units, by clusters, over rows crossed with columns.
-
-Serves every chapter that averages over occupations, prompts, seeds or trained models.
-"""
+r"""Intervals of a mean over few units (occupations, prompts, seeds), or over rows and columns."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from bbb_core import checks
 from bbb_core.errors import InputError
@@ -17,7 +14,7 @@ from bbb_core.stats.resampling import Estimate
 __all__ = ["crossed_mean_interval", "mean_interval"]
 
 
-def mean_interval(values: Any, *, clusters: Any = None, confidence: float = 0.95) -> Estimate:
+def mean_interval(values: Any, *, confidence: float = 0.95) -> Estimate:
     r"""Return the mean of few independent units with an interval.
 
     The interval is the hull of Student's and of Hall's, which mends Student's for skewness: with
@@ -33,11 +30,6 @@ def mean_interval(values: Any, *, clusters: Any = None, confidence: float = 0.95
     ----------
     values : array_like, shape [n]
         One value per unit, at least two.
-    clusters : array_like, shape [n], optional
-        A label per value (an occupation, a prompt): the clusters are then the units. The mean
-        weighs every value alike, and the standard error is the cluster-robust one with its small
-        sample correction (CR2) and Satterthwaite degrees of freedom. Clusters of equal size give
-        the interval of their means.
 
     Returns
     -------
@@ -47,7 +39,7 @@ def mean_interval(values: Any, *, clusters: Any = None, confidence: float = 0.95
     Raises
     ------
     InputError
-        If there are fewer than two units, or labels are not one per value.
+        If there are fewer than two units.
 
     Notes
     -----
@@ -57,10 +49,6 @@ def mean_interval(values: Any, *, clusters: Any = None, confidence: float = 0.95
     there is no skewness to see: .95 for normal ones, .89 to .96 for these others. For normal units
     the interval is on average 1.3 times as wide as Student's at six units, 1.04 times at twenty.
 
-    Clusters of sizes 1 to 20, or 40 and five of 2: .94 and more, for normal and exponential values
-    that clusters share wholly, in half or not at all; six equal clusters are like six units; one
-    cluster of 30 beside two of 1 is one unit, and nothing holds (.87 to .99).
-
     No method holds where the units of a sample often are all equal. Values that are 1 with
     probability .05, else 0: .26 at six units, .64 at twenty; with probability .2: .75 and .98. For
     shares use `binomial_interval`, which is exact, and between known bounds
@@ -68,7 +56,7 @@ def mean_interval(values: Any, *, clusters: Any = None, confidence: float = 0.95
 
     References
     ----------
-    :cite:`hall1992`, :cite:`bell2002` (clusters).
+    :cite:`hall1992`.
 
     Examples
     --------
@@ -78,51 +66,15 @@ def mean_interval(values: Any, *, clusters: Any = None, confidence: float = 0.95
     """
     level = checks.confidence_level(confidence)
     x = np.asarray(checks.vector("values", values, minimum=2), dtype=np.float64)
-    value = float(x.mean())
-    if clusters is None:
-        sizes, sums = np.ones(len(x)), x - value
-    else:
-        labels = np.asarray(clusters)
-        if labels.shape != x.shape:
-            raise InputError(f"clusters has shape {labels.shape}; pass one label per value.")
-        _, code, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        sizes, sums = (
-            counts.astype(np.float64),
-            np.asarray(np.bincount(code, x - value), np.float64),
-        )
-        if len(sizes) < 2:
-            raise InputError("clusters has one distinct label; pass at least two clusters.")
-    low, high = _ends(sums, sizes, level)
-    return Estimate(value, value - low, value + high, level)
-
-
-def _ends(sums: np.ndarray, sizes: np.ndarray, level: float) -> tuple[float, float]:
-    """Return the lengths of the interval below and above the mean, from centred sums of units."""
-    share = sizes / sizes.sum()
-    scale = 1 / (sizes.sum() * np.sqrt(1 - share))
-    parts = scale * sums  # [m], their squares sum to the squared standard error
+    n, value = len(x), float(x.mean())
+    parts = (x - value) / (n * np.sqrt(1 - 1 / n))  # their squares sum to the squared error
     error = float(np.sqrt((parts**2).sum()))
     if error == 0:
-        return 0.0, 0.0
-    freedom = _freedom(sizes, share, scale)
-    t = float(stats.t.ppf((1 + level) / 2, freedom))
+        return Estimate(value, value, value, level)
+    t = float(special.stdtrit(n - 1, (1 + level) / 2))
     skew = float(((parts / error) ** 3).sum())
     below, above = (t, t) if abs(skew) < 1e-6 else (_hall(t, skew), -_hall(-t, skew))
-    return error * max(t, below), error * max(t, above)
-
-
-def _freedom(sizes: np.ndarray, share: np.ndarray, scale: np.ndarray) -> float:
-    """Return Satterthwaite's degrees of freedom where the values of a cluster are all alike.
-
-    The sums then have variances `sizes**2`, and centred, scaled ones the covariance matrix
-    C = diag(d) - u v' - v u' + q u u'. The result is tr(C)^2 / tr(C^2), m - 1 for equal sizes.
-    """
-    d, u, v, q = (scale * sizes) ** 2, scale * share, scale * sizes**2, float((sizes**2).sum())
-    uu, uv, vv = u @ u, u @ v, v @ v
-    trace = d.sum() - 2 * uv + q * uu
-    square = (d**2).sum() + 2 * (uu * vv + uv**2) + (q * uu) ** 2
-    square += 2 * q * (d @ u**2) - 4 * (d @ (u * v)) - 4 * q * uu * uv
-    return float(trace**2 / square)
+    return Estimate(value, value - error * max(t, below), value + error * max(t, above), level)
 
 
 def _hall(y: float, skew: float) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from bbb_core import checks
 from bbb_core.errors import InputError
@@ -52,35 +52,14 @@ def _takes_axis(statistic: Callable) -> bool:
         return False
 
 
-def _interval(
-    values: np.ndarray, value: Any, level: float, units: int, jackknife: np.ndarray | None
-) -> tuple[Any, Any]:
-    """Percentile ends of the resampled `values` [b, ...], or BCa ends if a jackknife is given.
+def _ends(values: np.ndarray, level: float, units: int) -> np.ndarray:
+    """Return the ends of the expanded percentile interval of the resampled `values` [b, ...].
 
     Resamples of m units vary by (m - 1) / m of what samples do, and their quantiles are normal
     where Student's are due; the tails are moved out by as much.
     """
-    reach = stats.t.ppf((1 + level) / 2, units - 1) * np.sqrt(units / (units - 1))
-    tails = special.ndtr(np.array([-reach, reach]))
-    if jackknife is None:
-        low, high = np.quantile(values, tails, axis=0)
-        return low, high
-    below = ((values < value).mean(axis=0) + (values <= value).mean(axis=0)) / 2
-    bias = special.ndtri(below.clip(0.5 / len(values), 1 - 0.5 / len(values)))
-    d = jackknife.mean(axis=0) - jackknife
-    scale = (d**2).sum(axis=0) ** 1.5
-    skew = np.divide((d**3).sum(axis=0), 6 * scale, out=np.zeros_like(scale), where=scale > 0)
-    z = special.ndtri(tails).reshape(-1, *[1] * bias.ndim) + bias
-    levels = special.ndtr(bias + z / (1 - skew * z))
-    flat, at = values.reshape(len(values), -1), levels.reshape(2, -1)
-    ends = np.array([np.quantile(flat[:, i], at[:, i]) for i in range(flat.shape[1])])
-    return ends[:, 0].reshape(bias.shape), ends[:, 1].reshape(bias.shape)
-
-
-def _blocks(n: int, width: int) -> Iterator[int]:
-    step = max(1, BLOCK // max(1, width))
-    for done in range(0, n, step):
-        yield min(step, n - done)
+    reach = special.stdtrit(units - 1, (1 + level) / 2) * np.sqrt(units / (units - 1))
+    return np.quantile(values, special.ndtr(np.array([-reach, reach])), axis=0)
 
 
 def bootstrap(
@@ -90,7 +69,6 @@ def bootstrap(
     n_resamples: int = 9999,
     confidence: float = 0.95,
     rng: np.random.Generator,
-    method: Literal["percentile", "bca"] = "percentile",
 ) -> Estimate:
     """Return a statistic of observations with a bootstrap interval.
 
@@ -104,9 +82,6 @@ def bootstrap(
     clusters
         A label per observation (an occupation, a prompt). Whole clusters are then resampled, as
         observations that share a cluster are not independent.
-    method
-        ``percentile``, or ``bca`` (bias-corrected and accelerated; the jackknife leaves out one
-        observation or cluster at a time).
 
     Raises
     ------
@@ -124,8 +99,7 @@ def bootstrap(
 
     References
     ----------
-    Efron (1987), ``efron1987``; :cite:`hesterberg2015` for the expansion; Field and Welsh (2007)
-    for clusters, ``field2007``.
+    :cite:`hesterberg2015` for the expansion; Field and Welsh (2007), ``field2007``, for clusters.
 
     Examples
     --------
@@ -136,7 +110,6 @@ def bootstrap(
     """
     level = checks.confidence_level(confidence)
     b_total = checks.integer("n_resamples", n_resamples, low=1)
-    checks.choice("method", method, ("percentile", "bca"))
     if not arrays:
         raise InputError("arrays is empty; pass at least one array of observations.")
     data = [np.asarray(checks.finite("arrays", a), dtype=np.float64) for a in arrays]
@@ -144,31 +117,10 @@ def bootstrap(
     if n < 2 or any(a.ndim == 0 or len(a) != n for a in data):
         raise InputError("arrays need two or more observations each, equally many in all of them.")
     value = _call(statistic, [a[None] for a in data])[0]
-    if clusters is None:
-        units, blocks = n, _plain_resamples(statistic, data, b_total, rng)
-        left_out: Any = (np.delete(np.arange(n), i) for i in range(n))
-    else:
-        members = _members(clusters, n)
-        units, blocks = len(members), _cluster_resamples(statistic, data, members, b_total, rng)
-        everyone = np.arange(n)
-        left_out = (np.setdiff1d(everyone, m, assume_unique=True) for m in members)
-    values = np.concatenate(list(blocks))
-    jackknife = None
-    if method == "bca":
-        jackknife = np.array(
-            [_call(statistic, [a[None, rows] for a in data])[0] for rows in left_out]
-        )
-    low, high = _interval(values, value, level, units, jackknife)
+    members = list(np.arange(n)[:, None]) if clusters is None else _members(clusters, n)
+    values = np.concatenate(list(_resampled(statistic, data, members, b_total, rng)))
+    low, high = _ends(values, level, len(members))
     return Estimate(_plain(value), _plain(low), _plain(high), level, b_total)
-
-
-def _plain_resamples(
-    statistic: Callable, data: list[np.ndarray], b_total: int, rng: np.random.Generator
-) -> Iterator[np.ndarray]:
-    n, width = len(data[0]), max(a.size for a in data)
-    for b in _blocks(b_total, width):
-        rows = rng.integers(0, n, (b, n))
-        yield _call(statistic, [a[rows] for a in data])
 
 
 def _members(clusters: Any, n: int) -> list[np.ndarray]:
@@ -183,19 +135,21 @@ def _members(clusters: Any, n: int) -> list[np.ndarray]:
     return [np.flatnonzero(code == c) for c in range(code.max() + 1)]
 
 
-def _cluster_resamples(
+def _resampled(
     statistic: Callable,
     data: list[np.ndarray],
     members: list[np.ndarray],
     b_total: int,
     rng: np.random.Generator,
 ) -> Iterator[np.ndarray]:
+    """Give the statistic of resamples, in blocks of bounded memory; `members` are rows of units."""
     m = len(members)
     equal = len({len(x) for x in members}) == 1
-    for b in _blocks(b_total, max(a.size for a in data)):
-        chosen = rng.integers(0, m, (b, m))
-        if equal:  # [b, clusters, size] -> [b, n]
-            rows = np.stack(members)[chosen].reshape(b, -1)
+    step = max(1, BLOCK // max(1, *(a.size for a in data)))
+    for done in range(0, b_total, step):
+        chosen = rng.integers(0, m, (min(step, b_total - done), m))
+        if equal:  # [b, units, size] -> [b, n]
+            rows = np.stack(members)[chosen].reshape(len(chosen), -1)
             yield _call(statistic, [a[rows] for a in data])
         else:  # resamples differ in length: one call each
             picks = (np.concatenate([members[c] for c in row]) for row in chosen)
@@ -257,5 +211,5 @@ def crossed_bootstrap(
     )
     if not np.isfinite(resampled).all():
         raise InputError("statistic is not finite on a resample; make it defined on every one.")
-    low, high = _interval(resampled, value, level, min(table.shape[:2]), None)
+    low, high = _ends(resampled, level, min(table.shape[:2]))
     return Estimate(_plain(value), _plain(low), _plain(high), level, b_total)

@@ -29,11 +29,10 @@ def test_binomial_coverage_is_guaranteed(n, confidence, side):
 
 @pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (3, 17), (50, 100), (999, 1000)])
 def test_binomial_agrees_with_scipy(k, n):
-    for method in ("exact", "wilson"):
-        theirs = stats.binomtest(k, n).proportion_ci(0.9, method=method)
-        assert binomial_interval(k, n, confidence=0.9, method=method) == pytest.approx(
-            (theirs.low, theirs.high), abs=1e-12
-        )
+    theirs = stats.binomtest(k, n).proportion_ci(0.9, method="exact")
+    assert binomial_interval(k, n, confidence=0.9) == pytest.approx(
+        (theirs.low, theirs.high), abs=1e-12
+    )
 
 
 def _outcomes(n, k):
@@ -135,7 +134,7 @@ def test_intervals_hold_the_observed_shares_and_follow_the_labels(counts, data):
         (lambda: binomial_interval(0.5, 2), "successes holds 0.5"),
         (lambda: binomial_interval(0, 0), "trials is 0"),
         (lambda: binomial_interval(1, 2, confidence=95.0), "confidence is 95"),
-        (lambda: unwrap(binomial_interval)(1, 2, method="normal"), "method is 'normal'"),
+        (lambda: unwrap(binomial_interval)(1, 2, side="left"), "side is 'left'"),
         (lambda: binomial_interval([1, np.nan], 2), "successes is nan"),
         (lambda: multinomial_intervals([5]), "counts has 1 values"),
         (lambda: multinomial_intervals([0, 0]), "counts are all zero"),

@@ -9,7 +9,6 @@ from scipy import stats
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 from bbb_core.stats import bootstrap, crossed_bootstrap, crossed_mean_interval, mean_interval
-from bbb_core.stats.means import _freedom
 
 RUNS = 500
 
@@ -84,44 +83,6 @@ class TestUnits:
         assert found.low == found.value == found.high
 
 
-class TestClusters:
-    def test_equal_clusters_are_units(self):
-        x = generator(2, "means").standard_normal((5, 4))
-        found = mean_interval(x.ravel(), clusters=np.repeat(list("vwxyz"), 4))
-        units = mean_interval(x.mean(axis=1))
-        assert (found.low, found.value, found.high) == pytest.approx(
-            (units.low, units.value, units.high)
-        )
-
-    def test_clusters_of_one_are_units(self):
-        x = generator(3, "means").exponential(size=7)
-        found, units = mean_interval(x, clusters=range(7)), mean_interval(x)
-        assert (found.low, found.high) == pytest.approx((units.low, units.high))
-
-    @pytest.mark.parametrize("name", ["normal", "exponential"])
-    def test_unequal_clusters_are_covered(self, name):
-        """500 samples of six clusters of 2 to 40, values shared within; once in 10,000 runs."""
-        draw, truth = DRAWS[name]
-        labels = np.repeat(np.arange(6), [40, 2, 2, 2, 2, 2])
-
-        def sample(rng):
-            return draw(rng, 6)[labels]
-
-        def interval(x):
-            return mean_interval(x, clusters=labels)
-
-        assert coverage(interval, sample, truth, name, "clusters") >= least(0.95)
-
-    @pytest.mark.parametrize("sizes", [[1, 2, 3, 4, 5, 15], [7, 7, 7, 7], [30, 1, 1]])
-    def test_degrees_of_freedom_by_matrices(self, sizes):
-        n = np.array(sizes, float)
-        h = n / n.sum()
-        scale = np.diag(1 / np.sqrt(1 - h))
-        half = scale @ (np.eye(len(n)) - np.outer(h, np.ones(len(n)))) @ np.diag(n)
-        c = half @ half.T
-        assert _freedom(n, h, np.diag(scale)) == pytest.approx(np.trace(c) ** 2 / (c**2).sum())
-
-
 class TestCrossed:
     def test_one_factor_alone_gives_its_interval(self):
         x = np.array([0.5, 1.0, 4.0])
@@ -171,8 +132,6 @@ class TestCrossed:
     [
         (lambda: mean_interval([1.0]), "values has 1 values"),
         (lambda: mean_interval([1.0, np.nan]), "values is nan"),
-        (lambda: mean_interval([1.0, 2.0], clusters=["a"]), "clusters has shape"),
-        (lambda: mean_interval([1.0, 2.0], clusters=["a", "a"]), "one distinct label"),
         (lambda: mean_interval([1.0, 2.0], confidence=95.0), "confidence is 95"),
         (lambda: crossed_mean_interval([[1.0]]), "one cell"),
         (lambda: crossed_mean_interval([1.0, 2.0]), "table has shape"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bbb_core.errors import InputError
-from bbb_core.stats import benjamini_hochberg, holm
+from bbb_core.stats.multiplicity import benjamini_hochberg, holm
 
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 

@@ -14,12 +14,12 @@ from bbb_book.chapters.generalisation.heterogeneity import heterogeneity, rank_c
 from bbb_core.rng import generator
 from bbb_core.stats import (
     binomial_interval,
-    correlation_test,
     holm,
     permutation_test,
     sign_flip_test,
     tv_interval,
 )
+from bbb_core.stats.correlations import correlation_test
 
 RUNS = 400
 

@@ -13,6 +13,7 @@ from bbb_core import stats as tests
 from bbb_core.alignment.gap_noise import few_units
 from bbb_core.alignment.skewed import t_factor
 from bbb_core.errors import InputError
+from bbb_core.stats.rounding import rounding_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,7 @@ def gap_interactions(
     step = np.array(reach) / spread
     noise = few_units(
         np.stack(values, axis=1) / spread, np.stack(used, axis=1), step, step, n_flips=n_resamples,
-        rounding=4 * tests.rounding_error(scores) / spread,  # differences of differences of means
+        rounding=4 * rounding_error(scores) / spread,  # differences of differences of means
         rng=rng.generator(seed, "gap interactions"),
     )  # fmt: skip
     low, high = noise.limits.interval(t_factor(stats.norm.isf((1 - level) / 2), noise.freedom))

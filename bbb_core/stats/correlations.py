@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from scipy import stats
 
 from bbb_core import checks
 from bbb_core.errors import InputError
-from bbb_core.stats.permutation import Alternative, PermutationTest, _draws, _region
+from bbb_core.stats.permutation import Alternative, PermutationTest, extremes, rearrangement_test
 from bbb_core.stats.resampling import Estimate
 from bbb_core.stats.rounding import rounding_error, snapped
 
@@ -34,8 +35,8 @@ def _spearman(x: np.ndarray, y: np.ndarray, axis: int) -> Any:
 
 
 def _pairs(x: Any, y: Any, method: str) -> tuple[np.ndarray, np.ndarray]:
-    checks.choice("method", method, ("pearson", "spearman"))
     """Return both sides in float64, equal where they differ by rounding alone."""
+    checks.choice("method", method, ("pearson", "spearman"))
     given = {name: checks.vector(name, v, minimum=4) for name, v in (("x", x), ("y", y))}
     checks.same_shape(**given)
     sides = []
@@ -119,25 +120,22 @@ def correlation_test(
     >>> correlation_test([1, 2, 3, 4], [1, 2, 3, 4], alternative="greater").p_value  # 1 / 4!
     0.041666666666666664
     """
-    checks.choice("alternative", alternative, ("two-sided", "greater", "less"))
-    draws = checks.integer("n_permutations", n_permutations, low=1)
     a, b = _pairs(x, y, method)
     if method == "spearman":
         a, b = stats.rankdata(a), stats.rankdata(b)
     observed = float(_pearson(a, b, axis=-1))
-    low, high = _region(observed, 1e-12, alternative)
     unit_a, unit_b = ((v - v.mean()) / np.linalg.norm(v - v.mean()) for v in (a, b))
-    if len(a) <= ENUMERATED:
-        values = unit_b[np.array(list(permutations(range(len(a)))))] @ unit_a
-        extreme = np.zeros(len(values), bool)
-        extreme |= (values >= high) if high is not None else False
-        extreme |= (values <= low) if low is not None else False
-        p = 1.0 if low is not None and high is not None and low >= high else float(extreme.mean())
-        return PermutationTest(observed, p, True, len(values))
-    if rng is None:
-        raise InputError("rng is missing; pass bbb_core.rng.generator(seed) for Monte Carlo.")
+    n = len(a)
 
-    def draw(k: int) -> np.ndarray:
-        return rng.permuted(np.broadcast_to(unit_b, (k, len(b))), axis=1) @ unit_a
+    def count(low: Any, high: Any) -> int:
+        pairings = np.array(list(permutations(range(n))))
+        return extremes(unit_b[pairings] @ unit_a, low, high)
 
-    return PermutationTest(observed, _draws(draw, draws, len(a), low, high), False, draws)
+    def draw(k: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.permuted(np.broadcast_to(unit_b, (k, n)), axis=1) @ unit_a
+
+    return rearrangement_test(
+        observed, observed, 1e-12, alternative,
+        cases=math.factorial(n), count=count, possible=n <= ENUMERATED,
+        draw=draw, size=n, n_permutations=n_permutations, rng=rng,
+    )  # fmt: skip
