@@ -44,9 +44,9 @@ def load_process(
     Parameters
     ----------
     folder
-        Holds ``model.safetensors`` and ``manifest.json`` (`checkpoint.save_model`), or a
-        ``model_index.json`` of a text-to-image pipeline with one text encoder and a U-Net, as
-        diffusers' `save_pretrained` writes it.
+        Holds ``model.safetensors`` (`checkpoint.save_model`), or the ``model_index.json`` of a
+        text-to-image pipeline with one text encoder and a U-Net, as diffusers' `save_pretrained`
+        writes it.
     encoder
         Specification of the text encoder (`embedding.load_encoder`); a checkpoint needs one, a
         pipeline has its own.
@@ -79,7 +79,7 @@ def load_process(
         return _checkpoint(folder, encoder, sampler, device, options)
     raise InputError(
         f"{folder} holds no model; pass a folder with model_index.json (diffusers) or with "
-        "model.safetensors and manifest.json."
+        "model.safetensors (this package)."
     )
 
 

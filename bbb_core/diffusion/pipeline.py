@@ -7,13 +7,14 @@ and from safetensors; no other key of a file reaches a loader, so none can name 
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bbb_core.diffusion.checkpoint import read_json
 from bbb_core.errors import InputError
+from bbb_core.io.files import open_bytes, shown
 
 __all__ = ["load_pipeline"]
 
@@ -40,6 +41,8 @@ TOKENIZER = {
     "name_or_path", "pad_token", "padding_side", "special_tokens_map_file",
     "split_special_tokens", "tokenizer_class", "truncation_side", "unk_token", "use_fast",
 }  # fmt: skip
+LARGEST_JSON = 1 << 20
+"""Bytes of a configuration; a real one has less than a thousandth."""
 LARGEST, MOST_LAYERS = 1 << 20, 256
 """Bounds of the numbers of a configuration: what it asks for is built before weights are read."""
 
@@ -60,7 +63,7 @@ def load_pipeline(folder: Path) -> Any:
     import transformers
 
     folder = Path(folder)
-    index = read_json(folder / "model_index.json", name="pipeline")
+    index = _read_json(folder / "model_index.json", name="pipeline")
     if index.get("_class_name") != "StableDiffusionPipeline":
         raise InputError(
             f"{folder} is a {str(index.get('_class_name'))[:60]}; pass a StableDiffusionPipeline."
@@ -78,7 +81,7 @@ def load_pipeline(folder: Path) -> Any:
     text = _parameters(transformers.CLIPTextConfig) | TEXT_NOTES
     _settings(folder / "text_encoder" / "config.json", text)
     path = folder / "tokenizer" / "tokenizer_config.json"
-    _require_known(read_json(path, name="configuration"), TOKENIZER, path)
+    _require_known(_read_json(path, name="configuration"), TOKENIZER, path)
     for part in ("unet", "vae", "text_encoder"):
         _require_safetensors(folder / part)
 
@@ -94,6 +97,20 @@ def load_pipeline(folder: Path) -> Any:
     return diffusers.StableDiffusionPipeline(
         **made, safety_checker=None, feature_extractor=None, requires_safety_checker=False
     )
+
+
+def _read_json(path: Path, *, name: str) -> dict[str, Any]:
+    """Return the mapping that a small JSON file holds."""
+    with open_bytes(path, name=name, most=LARGEST_JSON) as handle:
+        text = handle.read(LARGEST_JSON)
+    try:
+        said = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{name} {shown(path)} is no JSON ({reason}); restore it.") from None
+    if not isinstance(said, dict):
+        raise InputError(f"{name} {shown(path)} is no JSON mapping; restore it.")
+    return said
 
 
 def _scheduler_names() -> list[str]:
@@ -114,7 +131,7 @@ def _require_known(said: Iterable[str], known: set[str], path: Path) -> None:
 
 
 def _settings(path: Path, known: set[str]) -> dict[str, Any]:
-    said = read_json(path, name="configuration")
+    said = _read_json(path, name="configuration")
     _require_known(said, known, path)
     for key, value in said.items():
         _require_small(key, value, path)
@@ -147,7 +164,7 @@ def _require_safetensors(folder: Path) -> None:
     if (folder / "adapter_config.json").exists():
         raise InputError(f"{folder} adds an adapter; merge it into the weights and save them.")
     for path in sorted(folder.glob("*.index*.json")):
-        shards = read_json(path, name="index").get("weight_map")
+        shards = _read_json(path, name="index").get("weight_map")
         listed = shards.values() if isinstance(shards, dict) else [None]
         for name in listed:
             if not isinstance(name, str) or not name.endswith(".safetensors") or "/" in name:

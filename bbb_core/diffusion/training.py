@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from bbb_core import checks, progress, rng
+from bbb_core.diffusion.checkpoint import load_state, run_identity, save_state
 from bbb_core.diffusion.network import Denoiser, NetworkConfig, build_denoiser
 from bbb_core.errors import InputError
 
@@ -76,6 +77,10 @@ class TrainingConfig:
         checks.probability("ema", self.ema)
         checks.probability("condition_dropout", self.condition_dropout)
         checks.choice("precision", self.precision, ["float32", "bfloat16"])
+
+    def average(self, slow: Tensor, fast: Tensor, seen: Tensor) -> Tensor:
+        """Return the running average after `seen` + 1 weights; a young one forgets faster."""
+        return slow.lerp(fast, 1 - min(self.ema, int(seen) / (9 + int(seen))))
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -189,12 +194,6 @@ class TrainingRun:
     snapshots: dict[int, dict[str, Tensor]]
 
 
-def _average(ema: Denoiser, model: Denoiser, decay: float) -> None:
-    pairs = zip(ema.parameters(), model.parameters(), strict=True)
-    for slow, fast in pairs:
-        slow.lerp_(fast.detach().to(slow), 1 - decay)
-
-
 def train(
     data: TrainingSet,
     network: NetworkConfig,
@@ -226,7 +225,7 @@ def train(
         Folder for the state of an unfinished run. Where it holds a state of the same run, training
         goes on from there and ends with the same weights and snapshots as an uninterrupted run.
         It is the same run if every input is, by content: data, network, configuration, start
-        weights and augmentation (`bbb_core.diffusion.state.run_identity`).
+        weights and augmentation (`bbb_core.diffusion.checkpoint.run_identity`).
     checkpoint_every
         Steps between two states, at least 1.
     stop_after
@@ -248,8 +247,7 @@ def train(
         that it does not hold; when `start` is another network, or a number is out of range.
     """
     from accelerate import Accelerator
-
-    from bbb_core.diffusion.state import TrainingState, run_identity
+    from torch.optim.swa_utils import AveragedModel
 
     checks.integer("checkpoint_every", checkpoint_every, low=1)
     for step in snapshots:
@@ -258,10 +256,6 @@ def train(
         checks.integer("stop_after", stop_after, low=0)
     if start is not None and start.config != network:
         raise InputError("start has another shape than network; pass network=start.config.")
-    stored = None
-    if checkpoint is not None:
-        known = run_identity(data, network, config, start=start, augmentation=augmentation)
-        stored = TrainingState(checkpoint, known)
     accelerator = Accelerator(cpu=device == "cpu")
     model = build_denoiser(network, seed=config.seed)
     if start is None:
@@ -270,9 +264,7 @@ def train(
         model.load_state_dict(start.state_dict())
         model.widen_span(data.conditions)
     model.to(accelerator.device)
-    ema = build_denoiser(network, seed=config.seed).to(accelerator.device)
-    ema.load_state_dict(model.state_dict())
-    ema.requires_grad_(False)
+    ema = AveragedModel(model, avg_fn=config.average).requires_grad_(False)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         config.learning_rate,
@@ -281,14 +273,16 @@ def train(
     )
     losses: list[float] = []
     kept: dict[int, dict[str, Tensor]] = {}
-    if stored is not None:
-        losses, kept = stored.load(model, ema, optimizer)
+    if checkpoint is not None:
+        known = run_identity(data, network, config, start=start, augmentation=augmentation)
+        losses, kept = load_state(checkpoint, known, model, ema.module, optimizer)
         lost = [step for step in snapshots if step <= len(losses) and step not in kept]
         if lost:
             raise InputError(
                 f"snapshots asks for step {lost[0]}, which the state in {checkpoint} has passed "
                 "without keeping it; choose another folder."
             )
+    ema.n_averaged.fill_(len(losses) + 1)  # the weights before the first step count, too
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     mine = slice(accelerator.process_index, None, accelerator.num_processes)
     half = config.precision == "bfloat16"
@@ -310,16 +304,16 @@ def train(
         accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        _average(ema, model, min(config.ema, (1 + step) / (10 + step)))
+        ema.update_parameters(model)
         losses.append(float(accelerator.reduce(loss.detach(), "mean")))
         if step % 10 == 0:
             bar.set_postfix(loss=f"{sum(losses[-50:]) / len(losses[-50:]):.4f}")
         done = step + 1
         if done in snapshots:
-            kept[done] = {k: v.detach().cpu().clone() for k, v in ema.state_dict().items()}
+            kept[done] = {k: v.detach().cpu().clone() for k, v in ema.module.state_dict().items()}
         due = done == end or done % checkpoint_every == 0
-        if stored is not None and due and accelerator.is_main_process:
-            stored.save(model, ema, optimizer, losses, kept)
+        if checkpoint is not None and due and accelerator.is_main_process:
+            save_state(checkpoint, known, model, ema.module, optimizer, losses, kept)
     seconds = time.perf_counter() - began
     asked = {step: kept[step] for step in sorted(set(snapshots)) if step in kept}
-    return TrainingRun(ema.eval(), config, tuple(losses), seconds, asked)
+    return TrainingRun(ema.module.eval(), config, tuple(losses), seconds, asked)
