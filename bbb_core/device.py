@@ -16,7 +16,7 @@ from bbb_core.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["describe", "pick", "state_dtype", "threads"]
+__all__ = ["describe", "pick", "threads"]
 
 PACKAGES = ("numpy", "scipy", "pandas", "torch")
 """Packages whose versions a manifest always names."""
@@ -46,16 +46,6 @@ def pick(device: str | None = None) -> torch.device:
     if chosen.type == "mps" and not torch.backends.mps.is_available():
         raise InputError(f"device is {name!r} but there is no such device here; pass cpu or auto.")
     return chosen
-
-
-def state_dtype(device: str | torch.device = "cpu") -> torch.dtype:
-    """Return the dtype of schedules, sampler states and metric sums on `device`.
-
-    It is float64, except on MPS, which has none.
-    """
-    import torch
-
-    return torch.float32 if torch.device(device).type == "mps" else torch.float64
 
 
 @contextlib.contextmanager

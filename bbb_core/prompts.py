@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,10 @@ __all__ = [
     "OCCUPATIONS",
     "PERSON_NOUNS",
     "TEMPLATES",
-    "UNGENDERED_NOUNS",
     "PromptFamily",
     "families",
     "families_from_templates",
     "fill",
-    "intersections",
     "word_pair",
 ]
 
@@ -80,13 +77,6 @@ OCCUPATIONS: tuple[str, ...] = (
 
 #: Nouns for a person of no stated work: the baseline that occupations are compared with.
 PERSON_NOUNS: tuple[str, ...] = ("person", "individual", "human", "adult", "citizen")
-
-#: Nouns that no labour market or grammar ties to a gender: the baseline cloud around "zero".
-UNGENDERED_NOUNS: tuple[str, ...] = (
-    "bicycle", "bridge", "cloud", "garden", "house", "lamp", "mountain", "river",
-    "road", "stone", "table", "tree", "wall", "window", "wheel", "forest",
-    "island", "paper", "glass", "roof",
-)  # fmt: skip
 
 _SLOT = "{}"
 _ARTICLE = re.compile(r"\b([Aa])n? \{\}")
@@ -265,31 +255,6 @@ def families_from_templates(
             neutral=fill(neutral, noun), groups={n: fill(t, noun) for n, t in groups.items()}
         )
         for noun in _distinct("occupations", occupations)
-    }
-
-
-def intersections(attributes: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Cross several attributes: every combination of one word from each is a group.
-
-    Parameters
-    ----------
-    attributes
-        For each attribute its groups, as ``{name: word}``; words are joined in this order.
-
-    Examples
-    --------
-    >>> intersections({"skin": {"dark": "dark-skinned", "light": "light-skinned"},
-    ...                "gender": {"woman": "female", "man": "male"}})["dark woman"]
-    'dark-skinned female'
-    """
-    if not attributes:
-        raise InputError("attributes is empty; give at least one attribute with its groups.")
-    for attribute, groups in attributes.items():
-        if not groups:
-            raise InputError(f"attributes[{attribute!r}] is empty; name at least one group.")
-    return {
-        " ".join(name for name, _ in combination): " ".join(word for _, word in combination)
-        for combination in itertools.product(*(g.items() for g in attributes.values()))
     }
 
 

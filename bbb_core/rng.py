@@ -14,7 +14,7 @@ from bbb_core.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["generator", "normal", "seed_sequence", "torch_generator", "torch_generators"]
+__all__ = ["generator", "normal", "seed_sequence", "torch_generator"]
 
 
 def seed_sequence(seed: int, *keys: str | int) -> np.random.SeedSequence:
@@ -51,16 +51,6 @@ def torch_generator(seed: int, *keys: str | int, device: Any = "cpu") -> torch.G
     import torch
 
     return torch.Generator(device=device).manual_seed(_torch_seed(seed, *keys))
-
-
-def torch_generators(
-    seed: int, n: int, *keys: str | int, start: int = 0, device: Any = "cpu"
-) -> list[torch.Generator]:
-    """Return one generator per sample ``start, ..., start + n - 1``.
-
-    Sample i owns the stream with the key i: it does not depend on the batch that it is drawn in.
-    """
-    return [torch_generator(seed, *keys, i, device=device) for i in range(start, start + n)]
 
 
 def normal(

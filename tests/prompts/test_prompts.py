@@ -1,4 +1,4 @@
-"""Prompt families: articles, intersections and every kind of bad input."""
+"""Prompt families: articles, templates and every kind of bad input."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from bbb_core.prompts import (
     GENDER_PAIRS,
     OCCUPATIONS,
     TEMPLATES,
-    UNGENDERED_NOUNS,
     PromptFamily,
     families,
     families_from_templates,
     fill,
-    intersections,
     word_pair,
 )
 
@@ -71,7 +69,6 @@ def test_every_template_keeps_the_noun(template, noun):
 
 def test_lists_are_distinct():
     assert len(set(OCCUPATIONS)) == 60
-    assert not set(OCCUPATIONS) & set(UNGENDERED_NOUNS)
     for pairs in (GENDER_PAIRS, GENDER_NOUN_PAIRS):
         words = [word for pair in pairs for word in word_pair(pair)]
         assert len(set(words)) == len(words)
@@ -89,22 +86,6 @@ def test_families_from_templates():
         ["engineer"], neutral="a {}", groups={"w": "a woman: {}", "m": "a man: {}"}
     )
     assert list(made["engineer"]) == ["an engineer", "a woman: engineer", "a man: engineer"]
-
-
-def test_intersections_are_the_product_in_order():
-    crossed = intersections(
-        {"skin": {"dark": "dark-skinned", "light": "light-skinned"}, "gender": GENDER}
-    )
-    assert list(crossed) == ["dark woman", "dark man", "light woman", "light man"]
-    assert families(["judge"], groups=crossed)["judge"].groups["light man"] == (
-        "a photo of a light-skinned male judge"
-    )
-
-
-@pytest.mark.parametrize("bad", [{}, {"gender": {}}])
-def test_empty_intersections_are_refused(bad):
-    with pytest.raises(InputError, match="empty"):
-        intersections(bad)
 
 
 @pytest.mark.parametrize(

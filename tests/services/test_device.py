@@ -48,8 +48,6 @@ def test_description_names_versions_and_no_place():
     assert said["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert said["device"] == "cpu"
     assert set(said) <= {"python", "system", "versions", "device", "threads", "accelerator", "cuda"}
-    assert device.state_dtype() == torch.float64
-    assert device.state_dtype("mps") == torch.float32
 
 
 def test_progress_is_silent_unless_watched(monkeypatch, capsys):

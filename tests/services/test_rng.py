@@ -27,8 +27,8 @@ PINNED = (274, 651, 143)
 
 
 def test_a_sample_does_not_depend_on_its_batch():
-    whole = rng.normal(rng.torch_generators(7, 5, "x"), 5, (3,))
-    part = rng.normal(rng.torch_generators(7, 2, "x", start=2), 2, (3,))
+    whole = rng.normal([rng.torch_generator(7, "x", i) for i in range(5)], 5, (3,))
+    part = rng.normal([rng.torch_generator(7, "x", i) for i in (2, 3)], 2, (3,))
     assert torch.equal(whole[2:4], part)
     assert whole.dtype == torch.float64
     block = rng.normal(rng.torch_generator(7), 5, (3,), dtype=torch.float32)
@@ -49,4 +49,4 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="seed is -1"):
         rng.generator(-1)
     with pytest.raises(InputError, match="generators has 2 entries"):
-        rng.normal(rng.torch_generators(0, 2), 3)
+        rng.normal([rng.torch_generator(0, i) for i in range(2)], 3)

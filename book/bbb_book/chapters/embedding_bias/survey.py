@@ -24,7 +24,6 @@ from bbb_core.errors import InputError
 from bbb_core.prompts import (
     BARE_TEMPLATE,
     PERSON_NOUNS,
-    UNGENDERED_NOUNS,
     families,
     fill,
     word_pair,
@@ -40,6 +39,13 @@ __all__ = [
     "survey",
     "usable_encoders",
 ]
+
+UNGENDERED_NOUNS: tuple[str, ...] = (
+    "bicycle", "bridge", "cloud", "garden", "house", "lamp", "mountain", "river",
+    "road", "stone", "table", "tree", "wall", "window", "wheel", "forest",
+    "island", "paper", "glass", "roof",
+)  # fmt: skip
+"""Nouns that no labour market or grammar ties to a gender: the baseline cloud around "zero"."""
 
 
 @dataclass(frozen=True, kw_only=True)
