@@ -18,7 +18,7 @@ export MKL_NUM_THREADS ?= $(OMP_NUM_THREADS)
 export TOKENIZERS_PARALLELISM ?= false
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help set-up book test lint bench reproduce golden reference serve clean
+.PHONY: help set-up book test lint bench mutation package reproduce golden reference serve clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -51,6 +51,12 @@ lint: set-up ## Style and types
 
 bench: set-up ## Benchmarks, never part of the tests
 	@$(BIN)/python -m pytest -q --benchmark-enable --benchmark-only benchmarks
+
+mutation: set-up ## Change the library a little, time and again; show what no test notices
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutation.py $(MUTATION)
+
+package: set-up ## Build sdist and wheel, and use the wheel in an empty environment
+	@$(BIN)/python .ci/package
 
 reproduce: set-up ## Recompute everything from scratch; report every difference
 	@$(BIN)/bbb book reproduce
