@@ -220,8 +220,10 @@ def reproduce(book: Path, *, say: Say) -> list[str]:
     ):
         notebooks = run_chapters(book, "book", folder, say=say)
         claims = collect(notebooks.values())
-        if absent(claims):
-            say(f"not compared, for want of published data: {', '.join(absent(claims))}")
+        measured = {one["id"] for one in before if one["value"] is not None}
+        for name, reason in absent(claims).items():
+            if name in measured:
+                say(f"not compared: {name} ({reason})")
         found = differences(before, claims)
         for path in sorted(cache.glob("artefacts/*/manifest.json")):
             manifest = json.loads(path.read_text(encoding="utf-8"))

@@ -76,7 +76,7 @@ def margin(claim: Mapping[str, Any]) -> float:
     Examples
     --------
     >>> rule = {"kind": "above", "threshold": 0.5}
-    >>> margin({"value": 0.7, "low": 0.6, "high": 0.8, "rule": rule})
+    >>> round(margin({"value": 0.7, "low": 0.6, "high": 0.8, "rule": rule}), 12)
     1.0
     """
     verdict = verdict_of(claim)

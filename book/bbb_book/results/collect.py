@@ -17,7 +17,7 @@ _FIELDS = ("value", "low", "high", "n")
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What reading JSON of another kind, or damaged, can raise."""
 NO_DATA = "data not at hand"
-"""Reason of a recorded claim that was not measured."""
+"""The usual reason of a recorded claim that was not measured."""
 
 
 def claims_of(notebook: Path) -> list[dict[str, Any]]:
@@ -80,11 +80,11 @@ def differences(reference: Iterable[Mapping], found: Iterable[Mapping]) -> list[
     """Say, one sentence each, where two collections of claims differ beyond rounding.
 
     Two numbers differ when their rounded texts differ and they lie more than half a unit of the
-    last shown decimal apart. Verdicts and counts must be equal. Claims whose data `found` lacks
-    (see `absent`) are not compared.
+    last shown decimal apart. Verdicts and counts must be equal. Claims that `found` could not
+    measure, and says why (see `absent`), are not compared.
     """
     found = list(found)
-    missing = set(absent(found))
+    missing = absent(found)
     reference = [claim for claim in reference if claim["id"] not in missing]
     found = [claim for claim in found if claim["id"] not in missing]
     old = {claim["id"]: claim for claim in reference}
@@ -105,9 +105,9 @@ def differences(reference: Iterable[Mapping], found: Iterable[Mapping]) -> list[
     return lines
 
 
-def absent(found: Iterable[Mapping]) -> list[str]:
-    """Return the claims that a chapter did reach, but whose data were not at hand."""
-    return [claim["id"] for claim in found if claim.get("reason") == NO_DATA]
+def absent(found: Iterable[Mapping]) -> dict[str, str]:
+    """Return the claims that a run reached and could not measure, each with its reason."""
+    return {one["id"]: one["reason"] for one in found if one["value"] is None and "reason" in one}
 
 
 def _unmeasured(claim: Claim) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def rounded(x: float, digits: int) -> str:
 
     Examples
     --------
-    >>> rounded(-0.0004, 2), rounded(12, 1)
+    >>> rounded(-0.0004, 2), rounded(12.0, 1)
     ('0.00', '12.0')
     """
     text = f"{float(x):.{digits}f}"

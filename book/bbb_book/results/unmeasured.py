@@ -1,32 +1,19 @@
-"""Claims whose data is absent: the page says "not measured" and the build goes on.
+"""Claims that a run cannot measure: the page says "not measured" and the build goes on.
 
-A chapter that reads data from elsewhere passes `None` where it has none: `given` passes it on,
-`record_or_say` and `show_or_say` turn it into the words that the prose shows.
+A run may lack data from elsewhere, or an optional encoder. `record_or_say` then leaves a record
+without a value that says why, which `make reproduce` lists and does not compare; `show_or_say`
+gives the words that the prose shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, SupportsFloat, SupportsIndex, TypeVar
+from typing import Any, SupportsFloat, SupportsIndex
 
 from bbb_book.results import claims, collect
 from bbb_book.results.register import claim
 from bbb_book.results.rules import NOT_MEASURED
 
-__all__ = ["given", "record_or_say", "say", "show_or_say"]
-
-T = TypeVar("T")
-
-
-def given(function: Callable[..., T], *values: Any, **options: Any) -> T | None:
-    """Return ``function(*values, **options)``, or None if a positional value is None.
-
-    Examples
-    --------
-    >>> given(max, 1, 2), given(max, 1, None)
-    (2, None)
-    """
-    return None if any(value is None for value in values) else function(*values, **options)
+__all__ = ["record_or_say", "say", "show_or_say"]
 
 
 def say(name: str, text: str) -> None:
@@ -45,7 +32,7 @@ def record_or_say(
 
     Without an estimate the names that `record` glues read "not measured", one line says the same,
     and the record carries the `reason` and no value: the front page then lists the claim as not
-    measured.
+    measured, and `make reproduce` does not compare it.
 
     Raises
     ------

@@ -90,7 +90,11 @@ def test_a_reproduction_reports_every_difference(book):
     assert sorted(committed_dir().iterdir()) == before  # and those of others stay
     assert workshop.reproduce(book, say=quiet) == []
     stored = json.loads(target.read_text())
-    stored["claims"][1]["value"] = 0.98
+    named = {claim["id"]: claim for claim in stored["claims"]}
+    named["sample-largest"]["value"] = 0.98
+    named["sample-later"].update(value=0.5, verdict="supported")  # measured where more was at hand
     target.write_text(json.dumps(stored))
-    (line,) = workshop.reproduce(book, say=quiet)
+    said: list[str] = []
+    (line,) = workshop.reproduce(book, say=said.append)
     assert line == "sample-largest: value was 0.98, is 0.9871234"
+    assert "not compared: sample-later (data not at hand)" in said

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from bbb_book import results
-from bbb_book.results.collect import NO_DATA, claims_of, collect, differences, read_claims
+from bbb_book.results.collect import (
+    NO_DATA,
+    absent,
+    claims_of,
+    collect,
+    differences,
+    read_claims,
+)
 from bbb_book.results.register import load_register
 from bbb_core.errors import InputError
 
@@ -174,7 +181,9 @@ def test_differences_within_rounding_do_not_count():
     ]
     unread = {**claim, "value": None, "verdict": "not measured"}
     assert "a: verdict was supported, is not measured" in differences([old], [unread])
-    assert differences([old], [{**unread, "reason": NO_DATA}]) == []
+    for reason in (NO_DATA, "the run has no such encoder"):
+        assert differences([old], [{**unread, "reason": reason}]) == []
+        assert absent([old, {**unread, "id": "b", "reason": reason}]) == {"b": reason}
     assert differences([old], []) == ["a: in the reference, not in this run"]
     assert differences([], [old]) == ["a: in this run, not in the reference"]
     assert differences([old], [{**old, "low": None}]) == ["a: low was 0.5, is None"]

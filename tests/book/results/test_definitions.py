@@ -140,18 +140,59 @@ def test_a_swap_of_two_definitions_is_seen(hashed):
     assert first != hashed(main=call, a=two, b=one)
 
 
-def test_a_package_that_loads_on_first_use_is_followed(hashed):
-    lazy = """
-        import importlib
+LAZY = """
+    import importlib
 
-        _HOME = {"area": "tools"}
+    _HOME = {"area": "tools"}
 
-        def __getattr__(name):
-            return getattr(importlib.import_module(f"probe_book.{_HOME[name]}"), name)
-    """
-    main = "def f(s):\n    from probe_book import area\n\n    return area(s)\n"
+    def __getattr__(name):
+        return getattr(importlib.import_module(f"probe_book.{_HOME[name]}"), name)
+"""
+ATTACHED = """
+    from typing import TYPE_CHECKING
+
+    from bbb_core.lazy import attach
+
+    if TYPE_CHECKING:
+        from probe_book.tools import area as area
+
+    _HOME = {"area": "tools"}
+
+    __all__ = sorted(_HOME)
+    __getattr__, __dir__ = attach(__name__, _HOME)
+"""
+UNTYPED = ATTACHED.replace("        from probe_book.tools import area as area", "        pass")
+
+
+@pytest.mark.parametrize("lazy", [LAZY, ATTACHED, UNTYPED])
+@pytest.mark.parametrize(
+    "main",
+    [
+        "def f(s):\n    from probe_book import area\n\n    return area(s)\n",
+        "from probe_book import area\n\ndef f(s):\n    return area(s)\n",
+        "import probe_book\n\ndef f(s):\n    return probe_book.area(s)\n",
+    ],
+)
+def test_a_package_that_loads_on_first_use_is_followed(hashed, lazy, main):
     first = hashed(__init__=lazy, main=main)
     assert first != hashed(__init__=lazy, main=main, **changed("deep", "x**2", "x**3"))
+    assert first == hashed(__init__=lazy, main=main, **changed("tools", "return None", "return 1"))
+
+
+def test_a_name_imported_for_type_checks_alone_is_followed(hashed):
+    main = """
+        from __future__ import annotations
+
+        from typing import TYPE_CHECKING
+
+        if TYPE_CHECKING:
+            from probe_book.parts import Shape
+
+        def f(shape: Shape):
+            return shape.side
+    """
+    first = hashed(main=main)
+    assert first != hashed(main=main, **changed("parts", "2 * self.side", "3 * self.side"))
 
 
 def test_a_data_file_beside_the_module_counts_by_content(hashed, tmp_path):
@@ -204,10 +245,18 @@ def uses_a_lazy_room():
     return audit
 
 
+def uses_the_room_itself():
+    import bbb_core.alignment
+
+    return bbb_core.alignment.audit
+
+
 def test_the_rooms_of_the_library_are_followed_and_storage_is_set_aside():
     from bbb_book.generators.people import measure_model
+    from bbb_core.alignment import audit
 
-    assert ("bbb_core.alignment.auditing", "audit") in reached(uses_a_lazy_room)
+    for function in (uses_a_lazy_room, uses_the_room_itself):
+        assert (audit.__module__, "audit") in reached(function)
     known = reached(measure_model)
     assert ("bbb_core.diffusion.sampling", "generate") in known
     assert not [m for m, _ in known if m.startswith(("bbb_book.results", "bbb_core.progress"))]

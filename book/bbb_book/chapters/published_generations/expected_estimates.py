@@ -34,7 +34,7 @@ def expected_estimates(n: int, share: Any) -> tuple[np.ndarray, np.ndarray]:
     Examples
     --------
     >>> [x.round(3).tolist() for x in expected_estimates(4, [0.5, 0.9])]
-    [[0.188, 0.4], [0.0, 0.36]]
+    [[0.188, 0.402], [0.0, 0.32]]
     """
     n = checks.integer("n", n, low=2)
     p = np.atleast_1d(np.asarray(checks.probability("share", share), dtype=np.float64))
