@@ -1,63 +1,51 @@
-"""The formulas of the book: one function per equation (theorems T0 to T6, definitions D3, D4)."""
+"""The formulas of the book, one function per equation (theorems T0, T1, T2, T4, T6, T8, and D3).
+
+In reading order: `inequalities`, `necessary`, `symmetry`, `internal` balance, `scores`,
+`inheritance`.
+"""
 
 from __future__ import annotations
 
-from bbb_core.theory.alignment import (
-    average_score_factor,
-    label_free_bound,
-    leaderboard_sample_size,
-    mean_score,
-    mixture_variance,
-    preference_probability,
-)
-from bbb_core.theory.inequalities import is_vacuous, kl_from_tv_bound, tv_bound_from_kl
-from bbb_core.theory.internal import (
-    internal_imbalance,
-    internal_imbalance_lower_bound,
-    internal_share,
-    internal_share_bounds,
-)
-from bbb_core.theory.necessary import (
-    cosine_radius,
-    imbalance_lower_bound,
-    lipschitz_constant,
-    lipschitz_tv_bound,
-    necessary_radius,
-    share_lower_bound,
-    smoothness_price,
-)
-from bbb_core.theory.sufficient import (
-    price_of_fairness,
-    reflection_distance,
-    subclass_imbalance_bound,
-    subclass_share_bound,
-    symmetric_imbalance_bound,
-)
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "average_score_factor",
-    "cosine_radius",
-    "imbalance_lower_bound",
-    "internal_imbalance",
-    "internal_imbalance_lower_bound",
-    "internal_share",
-    "internal_share_bounds",
-    "is_vacuous",
-    "kl_from_tv_bound",
-    "label_free_bound",
-    "leaderboard_sample_size",
-    "lipschitz_constant",
-    "lipschitz_tv_bound",
-    "mean_score",
-    "mixture_variance",
-    "necessary_radius",
-    "preference_probability",
-    "price_of_fairness",
-    "reflection_distance",
-    "share_lower_bound",
-    "smoothness_price",
-    "subclass_imbalance_bound",
-    "subclass_share_bound",
-    "symmetric_imbalance_bound",
-    "tv_bound_from_kl",
-]
+from bbb_core.lazy import attach
+
+if TYPE_CHECKING:
+    from bbb_core.theory.inequalities import is_vacuous as is_vacuous
+    from bbb_core.theory.inequalities import tv_bound_from_kl as tv_bound_from_kl
+    from bbb_core.theory.inheritance import inherited_share as inherited_share
+    from bbb_core.theory.internal import internal_imbalance as internal_imbalance
+    from bbb_core.theory.internal import internal_share_bounds as internal_share_bounds
+    from bbb_core.theory.necessary import cosine_radius as cosine_radius
+    from bbb_core.theory.necessary import imbalance_lower_bound as imbalance_lower_bound
+    from bbb_core.theory.necessary import lipschitz_constant as lipschitz_constant
+    from bbb_core.theory.necessary import necessary_radius as necessary_radius
+    from bbb_core.theory.necessary import share_lower_bound as share_lower_bound
+    from bbb_core.theory.necessary import smoothness_price as smoothness_price
+    from bbb_core.theory.scores import label_free_bound as label_free_bound
+    from bbb_core.theory.scores import leaderboard_sample_size as leaderboard_sample_size
+    from bbb_core.theory.scores import price_of_fairness as price_of_fairness
+    from bbb_core.theory.symmetry import reflection_distance as reflection_distance
+    from bbb_core.theory.symmetry import symmetric_imbalance_bound as symmetric_imbalance_bound
+
+_HOME = {
+    "cosine_radius": "necessary",
+    "imbalance_lower_bound": "necessary",
+    "inherited_share": "inheritance",
+    "internal_imbalance": "internal",
+    "internal_share_bounds": "internal",
+    "is_vacuous": "inequalities",
+    "label_free_bound": "scores",
+    "leaderboard_sample_size": "scores",
+    "lipschitz_constant": "necessary",
+    "necessary_radius": "necessary",
+    "price_of_fairness": "scores",
+    "reflection_distance": "symmetry",
+    "share_lower_bound": "necessary",
+    "smoothness_price": "necessary",
+    "symmetric_imbalance_bound": "symmetry",
+    "tv_bound_from_kl": "inequalities",
+}
+
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = attach(__name__, _HOME)

@@ -9,7 +9,14 @@ import numpy as np
 from bbb_core import checks
 from bbb_core.errors import InputError
 
-__all__ = ["Inequality", "is_vacuous", "kl_from_tv_bound", "nonnegative", "tv_bound_from_kl"]
+__all__ = [
+    "Inequality",
+    "is_vacuous",
+    "kl_from_tv_bound",
+    "nonnegative",
+    "probabilities",
+    "tv_bound_from_kl",
+]
 
 Inequality = Literal["sharp", "pinsker", "bretagnolle-huber"]
 """Which inequality turns KL into TV: the smaller of both, or one of them."""
@@ -25,6 +32,11 @@ def nonnegative(name: str, x: Any) -> np.ndarray:
     if bad.any():
         raise InputError(f"{name} is {values[bad][0]:.6g}; pass values of at least 0.")
     return values
+
+
+def probabilities(name: str, x: Any) -> np.ndarray:
+    """Return `x` as a float64 array if all of it lies in [0, 1]."""
+    return np.asarray(checks.probability(name, np.asarray(x, dtype=np.float64)))
 
 
 def tv_bound_from_kl(kl: Any, *, inequality: Inequality = "sharp") -> np.ndarray:

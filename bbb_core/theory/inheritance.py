@@ -1,4 +1,4 @@
-r"""A law of inheritance: who is drawn as evidence of the embedding times prior odds (theorem T8)."""
+r"""A law of inheritance: evidence of the embedding plus prior odds of the generator (T8)."""
 
 from __future__ import annotations
 

@@ -6,21 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bbb_core import checks
 from bbb_core.errors import InputError
-from bbb_core.theory.inequalities import Inequality
-from bbb_core.theory.necessary import lipschitz_tv_bound
+from bbb_core.theory.inequalities import probabilities
 
-__all__ = [
-    "internal_imbalance",
-    "internal_imbalance_lower_bound",
-    "internal_share",
-    "internal_share_bounds",
-]
-
-
-def _probabilities(name: str, x: Any) -> np.ndarray:
-    return checks.probability(name, np.asarray(x, dtype=np.float64))
+__all__ = ["internal_imbalance", "internal_share", "internal_share_bounds"]
 
 
 def internal_imbalance(distances: Any) -> float:
@@ -45,7 +34,7 @@ def internal_imbalance(distances: Any) -> float:
     >>> round(internal_imbalance([0.2, 0.8]), 3)
     0.6
     """
-    values = _probabilities("distances", distances)
+    values = probabilities("distances", distances)
     if values.ndim != 1 or values.size < 2:
         raise InputError(f"distances has shape {values.shape}; pass one value per group, >= 2.")
     return float(values.max() - values.min())
@@ -62,7 +51,7 @@ def internal_share(distance: Any) -> np.ndarray:
     >>> internal_share([0.3, 0.7]).round(2).tolist()
     [0.7, 0.3]
     """
-    return np.asarray(1 - _probabilities("distance", distance))
+    return np.asarray(1 - probabilities("distance", distance))
 
 
 def internal_share_bounds(
@@ -96,37 +85,6 @@ def internal_share_bounds(
     [0.55, 0.65]
     """
     share = internal_share(distance)
-    delta, weight = _probabilities("delta", delta), _probabilities("weight", weight)
+    delta, weight = probabilities("delta", delta), probabilities("weight", weight)
     low, high = np.maximum(share - delta, 0.0), np.minimum(share + (1 - weight) * delta, 1.0)
     return np.asarray(low), np.asarray(high)
-
-
-def internal_imbalance_lower_bound(
-    group_distance: Any, constant: Any, radius: Any, *, inequality: Inequality = "pinsker"
-) -> np.ndarray:
-    r"""Bound the internal imbalance from below (corollary of T1).
-
-    .. math:: \mathrm{internal\ imbalance} \ge TV(D_{p_a}, D_{p_b}) - 2 \Lambda \min_a r_a(p)
-
-    Parameters
-    ----------
-    group_distance : array_like
-        TV between the generations of the two group prompts.
-    constant, radius : array_like
-        Lambda and the distance of the neutral embedding to the *nearest* group prompt.
-    inequality : {"pinsker", "sharp", "bretagnolle-huber"}
-        See `bbb_core.theory.lipschitz_tv_bound`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Lower bounds in [0, 1]; zero says nothing.
-
-    Examples
-    --------
-    >>> internal_imbalance_lower_bound(0.9, 1.0, 0.1).round(2).tolist()
-    0.7
-    """
-    distance = _probabilities("group_distance", group_distance)
-    bound = lipschitz_tv_bound(constant, radius, inequality=inequality)
-    return np.asarray(np.maximum(distance - 2 * bound, 0.0))

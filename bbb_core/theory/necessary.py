@@ -12,6 +12,7 @@ from bbb_core.theory.inequalities import (
     Inequality,
     kl_from_tv_bound,
     nonnegative,
+    probabilities,
     tv_bound_from_kl,
 )
 
@@ -130,7 +131,7 @@ def share_lower_bound(
     >>> share_lower_bound(1.0, [0.1, 2.0], delta=0.05).round(2).tolist()
     [0.85, 0.0]
     """
-    delta = checks.probability("delta", np.asarray(delta, dtype=np.float64))
+    delta = probabilities("delta", delta)
     bound = lipschitz_tv_bound(constant, radius, inequality=inequality)
     return np.asarray(np.maximum(1 - delta - bound, 0.0))
 
@@ -164,17 +165,9 @@ def imbalance_lower_bound(
     >>> imbalance_lower_bound(1.0, 0.1, target=0.5, delta=0.05).round(2).tolist()
     0.35
     """
-    target = checks.probability("target", np.asarray(target, dtype=np.float64))
+    target = probabilities("target", target)
     share = share_lower_bound(constant, radius, delta=delta, inequality=inequality)
     return np.asarray(np.maximum(share - target, 0.0))
-
-
-def _required_tv(target: Any, delta: Any, epsilon: Any) -> np.ndarray:
-    """Return max(1 - delta - pi_a - eps, 0): how far D_p must be from D_{p_a}."""
-    target = checks.probability("target", np.asarray(target, dtype=np.float64))
-    delta = checks.probability("delta", np.asarray(delta, dtype=np.float64))
-    epsilon = checks.probability("epsilon", np.asarray(epsilon, dtype=np.float64))
-    return np.asarray(np.maximum(1 - delta - target - epsilon, 0.0))
 
 
 def necessary_radius(
@@ -209,7 +202,9 @@ def necessary_radius(
     0.15
     """
     constant = nonnegative("constant", constant)
-    required = _required_tv(target, delta, epsilon)
+    target, delta = probabilities("target", target), probabilities("delta", delta)
+    epsilon = probabilities("epsilon", epsilon)
+    required = np.maximum(1 - delta - target - epsilon, 0.0)  # least TV(D_p, D_{p_a})
     if inequality != "pinsker":
         # a required distance of one needs infinite KL under Bretagnolle-Huber
         below = np.minimum(required, np.nextafter(1.0, 0.0))

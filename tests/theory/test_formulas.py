@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bbb_core import theory
 from bbb_core.errors import InputError
+from bbb_core.theory import inequalities, necessary
 
 inside = st.floats(0.01, 0.99)
 unit = st.floats(0.0, 1.0)
@@ -41,7 +42,7 @@ def test_sharp_is_the_smaller_bound_and_they_cross_once() -> None:
 @given(t=st.floats(0, 0.999))
 @pytest.mark.parametrize("inequality", ["sharp", "pinsker", "bretagnolle-huber"])
 def test_inverse(t: float, inequality: str) -> None:
-    kl = theory.kl_from_tv_bound(t, inequality=inequality)
+    kl = inequalities.kl_from_tv_bound(t, inequality=inequality)
     np.testing.assert_allclose(theory.tv_bound_from_kl(kl, inequality=inequality), t, atol=1e-9)
 
 
@@ -60,7 +61,7 @@ def test_lipschitz_constant_by_a_loop() -> None:
     assert theory.lipschitz_constant(2.0, sigmas) == pytest.approx(repeated)
     # TV <= sqrt(KL / 2) with KL = sum (L_k r)^2 / (2 sigma_k^2)
     kl = sum((s * 0.01) ** 2 / (2 * g**2) for s, g in zip(constants, sigmas, strict=True))
-    bound = theory.lipschitz_tv_bound(theory.lipschitz_constant(constants, sigmas), 0.01)
+    bound = necessary.lipschitz_tv_bound(theory.lipschitz_constant(constants, sigmas), 0.01)
     assert bound == pytest.approx(theory.tv_bound_from_kl(kl, inequality="pinsker"))
 
 
@@ -153,28 +154,6 @@ def test_both_sides_of_the_internal_share_lemma_are_attained() -> None:
     assert neutral[:2].sum() == pytest.approx(high)  # S_a: points 0 and 1
 
 
-@given(seed=st.integers(0, 1000))
-def test_internal_imbalance_corollary_on_a_line_of_coins(seed: int) -> None:
-    """Coins with success probability c: total variation is |c - c'|, so Lambda = 1."""
-    p, a, b = np.random.default_rng(seed).uniform(size=3)
-    imbalance = theory.internal_imbalance([abs(p - a), abs(p - b)])
-    radius = min(abs(p - a), abs(p - b))
-    bound = theory.internal_imbalance_lower_bound(abs(a - b), 1.0, radius)
-    assert imbalance >= bound - 1e-12
-
-
-@given(seed=st.integers(0, 1000))
-def test_subclass_sampling_on_finite_laws(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    target = rng.dirichlet([2, 2, 2])
-    laws = np.array([rng.dirichlet(np.eye(4)[a] * 8 + 0.3) for a in range(3)])  # last: none
-    delta = float((1 - laws[range(3), range(3)]).max())
-    shares = target @ laws
-    assert np.all(shares[:3] >= theory.subclass_share_bound(target, delta=delta) - 1e-12)
-    imbalance = np.abs(shares - np.append(target, 0)).sum() / 2
-    assert imbalance <= theory.subclass_imbalance_bound(delta) + 1e-12
-
-
 def test_price_of_fairness_against_all_generators() -> None:
     scores, target = np.array([0.31, 0.22, 0.27]), np.array([0.2, 0.5, 0.3])
     best = max(w @ scores for w in np.random.default_rng(0).dirichlet(np.ones(3), 2000))
@@ -190,7 +169,7 @@ def test_price_of_fairness_against_all_generators() -> None:
         (lambda: theory.tv_bound_from_kl(-0.1), "kl is -0.1"),
         (lambda: theory.tv_bound_from_kl(np.nan), "kl is nan"),
         (lambda: theory.tv_bound_from_kl("x"), "kl is no array"),
-        (lambda: theory.kl_from_tv_bound(1.0), "bound is 1"),
+        (lambda: inequalities.kl_from_tv_bound(1.0), "bound is 1"),
         (lambda: theory.lipschitz_constant([1.0], [0.0]), "sigmas is 0 at step 1"),
         (lambda: theory.lipschitz_constant([1.0, 2.0], [1.0]), "step_constants has shape"),
         (lambda: theory.lipschitz_constant(1.0, []), "sigmas has shape"),
@@ -201,7 +180,6 @@ def test_price_of_fairness_against_all_generators() -> None:
         (lambda: theory.reflection_distance([1.0], [2.0, 1], [2.0, 0]), "shapes"),
         (lambda: theory.internal_imbalance([0.1]), "distances has shape"),
         (lambda: theory.price_of_fairness([0.1, 0.2], [0.5, 0.6]), "target sums to 1.1"),
-        (lambda: theory.subclass_imbalance_bound(-1.0), "delta is -1"),
     ],
 )
 def test_bad_input_names_the_argument(call, words: str) -> None:

@@ -1,4 +1,4 @@
-"""Symmetry, subclass sampling and scores: the formulas of theorems T2, T3 and T4."""
+"""Symmetric models draw symmetric groups alike: the quantities of theorem T2."""
 
 from __future__ import annotations
 
@@ -11,13 +11,7 @@ from bbb_core.errors import InputError
 from bbb_core.theory.inequalities import nonnegative
 from bbb_core.theory.necessary import lipschitz_tv_bound
 
-__all__ = [
-    "price_of_fairness",
-    "reflection_distance",
-    "subclass_imbalance_bound",
-    "subclass_share_bound",
-    "symmetric_imbalance_bound",
-]
+__all__ = ["reflection_distance", "symmetric_imbalance_bound"]
 
 
 def reflection_distance(neutral: Any, group_a: Any, group_b: Any) -> np.ndarray:
@@ -95,68 +89,3 @@ def symmetric_imbalance_bound(
     defect = np.sqrt(nonnegative("defect_kl", defect_kl) / 2)
     product = nonnegative("constant", constant) * nonnegative("reflection", reflection)
     return np.asarray(lipschitz_tv_bound(1.0, product + 2 * defect))
-
-
-def subclass_share_bound(target: Any, *, delta: Any) -> np.ndarray:
-    r"""Bound a group's share under subclass sampling from below, :math:`\pi_a (1 - \delta)` (T3).
-
-    Examples
-    --------
-    >>> subclass_share_bound([0.5, 0.5], delta=0.1).tolist()
-    [0.45, 0.45]
-    """
-    target = checks.probability("target", np.asarray(target, dtype=np.float64))
-    delta = checks.probability("delta", np.asarray(delta, dtype=np.float64))
-    return np.asarray(target * (1 - delta))
-
-
-def subclass_imbalance_bound(delta: Any) -> np.ndarray:
-    r"""Bound the imbalance of subclass sampling: draw a ~ pi, then generate from p_a (T3).
-
-    .. math:: \mathrm{imbalance} \le \sum_a \pi_a \delta = \delta
-
-    Parameters
-    ----------
-    delta : array_like
-        Separation error of the group prompts, in [0, 1].
-
-    Returns
-    -------
-    numpy.ndarray
-        The bound, equal to `delta`; zero guarantees exact balance.
-
-    Examples
-    --------
-    >>> subclass_imbalance_bound(0.02).tolist()
-    0.02
-    """
-    return np.asarray(checks.probability("delta", np.asarray(delta, dtype=np.float64)))
-
-
-def price_of_fairness(mean_scores: Any, target: Any = None) -> float:
-    r"""Return what a balanced generator loses on a mean alignment score (T4).
-
-    .. math:: \max_a m_a - \sum_a \pi_a m_a
-
-    Parameters
-    ----------
-    mean_scores : array_like, shape [k]
-        :math:`m_a`: the mean score of the images of group a.
-    target : array_like, shape [k], optional
-        Target shares; uniform when left out.
-
-    Returns
-    -------
-    float
-        Zero is fair: no generator gains by drawing one group only.
-
-    Examples
-    --------
-    >>> round(price_of_fairness([0.30, 0.26]), 3)
-    0.02
-    """
-    scores = checks.vector("mean_scores", np.asarray(mean_scores, dtype=np.float64))
-    shares = np.full(len(scores), 1 / len(scores)) if target is None else np.asarray(target)
-    checks.distribution("target", shares)
-    checks.same_shape(mean_scores=scores, target=shares)
-    return float(scores.max() - shares @ scores)
