@@ -79,7 +79,7 @@ class SymmetrisedProcess(DenoiserProcess):
     >>> config = NetworkConfig(embedding_dim=4, resolution=8, channels=(8, 8), groups=4)
     >>> mirror, flip = lambda x: x.flip(-1), lambda c: -c
     >>> process = SymmetrisedProcess(build_denoiser(config), sigma=mirror, tau=flip, steps=2)
-    >>> x, c = torch.rand(1, 3, 8, 8).double(), torch.rand(4)
+    >>> x, c = torch.linspace(0, 1, 192).double().view(1, 3, 8, 8), torch.linspace(-1, 1, 4)
     >>> turned, mean = process.mean(mirror(x), 1, flip(c)), process.mean(x, 1, c)
     >>> torch.allclose(turned, mirror(mean), atol=1e-5)
     True
