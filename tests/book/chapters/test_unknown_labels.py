@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bbb_book.chapters.whose_label import estimators as roads
-from bbb_book.chapters.whose_label import leaks, refusals, world
+from bbb_book.chapters.whose_label import refusals, violated_assumptions, world
+from bbb_book.chapters.whose_label import simulated_audits as simulated
 from bbb_core.rng import generator
 
 WITNESSES = np.array([[0.95, 0.05], [0.85, 0.2]])
@@ -18,7 +18,7 @@ def audits(**changes):
         "rates": (0.8, 0.1), "witnesses": WITNESSES, "share": 0.65, "n": 300, "known": 100,
         "repeats": 800, "confidence": 0.95, "stream": generator(1, "audits"),
     }  # fmt: skip
-    return roads.audits(**{**options, **changes})
+    return simulated.audits(**{**options, **changes})
 
 
 def test_limits_with_endless_images():
@@ -33,7 +33,7 @@ def test_limits_with_endless_images():
 
 
 @pytest.mark.parametrize("road", ["corrected", "bounds", "label-free"])
-def test_roads_cover_the_planted_share(road):
+def test_approaches_cover_the_planted_share(road):
     """Coverage is guaranteed: 800 audits at 95 % fall below 92 % with probability 0.0002."""
     _, low, high = audits()[road]
     assert ((low <= 0.65) & (high >= 0.65)).mean() >= 0.92
@@ -48,24 +48,24 @@ def test_leaking_prompts_move_the_label_free_share_as_the_lemma_says():
 
 def test_verdicts_of_every_kind():
     low, high = [0.42, 0.55, 0.61, np.nan, 0.1], [0.58, 0.7, 0.9, np.nan, 0.39]
-    assert roads.verdicts(low, high, 0.5, tolerance=0.1).tolist() == [0, 1, 2, 1, 2]
-    assert roads.verdicts(low, high, 0.8, tolerance=0.1).tolist() == [2, 1, 0, 1, 0]
+    assert simulated.verdicts(low, high, 0.5, tolerance=0.1).tolist() == [0, 1, 2, 1, 2]
+    assert simulated.verdicts(low, high, 0.8, tolerance=0.1).tolist() == [2, 1, 0, 1, 0]
 
 
 def test_table_counts_add_up():
-    found = roads.simulate_roads(
+    found = simulated.simulate_audits(
         rates=[[0.9, 0.1], [0.7, 0.4]], witnesses=[WITNESSES, WITNESSES], shares=[0.5, 0.8],
         sizes=[50, 500], known=60, tolerance=0.1, repeats=40, confidence=0.95, seed=0,
     )["table"]  # fmt: skip
-    assert len(found) == 2 * 2 * 2 * len(roads.ROADS)
-    assert (found[list(roads.VERDICTS)].sum(axis=1) == found["audits"]).all()
+    assert len(found) == 2 * 2 * 2 * len(simulated.APPROACHES)
+    assert (found[list(simulated.VERDICTS)].sum(axis=1) == found["audits"]).all()
     read = found[(found["road"] == "as read") & (found["level"] == 1) & (found["share"] == 0.8)]
     assert read["error"].to_numpy() == pytest.approx(0.8 * 0.7 + 0.2 * 0.4 - 0.8, abs=0.05)
 
 
 def test_occupations_end_where_the_formula_says():
     single = np.array([[0.9, 0.1], [0.8, 0.2], [0.99, 0.3]])
-    found = roads.simulate_occupations(
+    found = simulated.simulate_occupations(
         pooled=(0.9, 0.1), single=single, share=0.5, n=400, known=100, repeats=400,
         confidence=0.95, seed=0,
     )  # fmt: skip
@@ -78,16 +78,16 @@ def test_occupations_end_where_the_formula_says():
 
 def test_stated_bound_is_true_and_near():
     t, f = np.array([0.93, 0.5, 1.0, 0.9]), np.array([0.02, 0.31, 0.0, 0.1])
-    assert roads.stated_bound(t, f) == pytest.approx([0.1, 0.5, 0.0, 0.1])
+    assert simulated.stated_bound(t, f) == pytest.approx([0.1, 0.5, 0.0, 0.1])
 
 
 def test_extreme_rate_pays_for_the_search():
     table = pd.DataFrame({"hits": [0, 5, 50], "audits": 100})
-    one = roads.extreme_rate(table.iloc[2:], "hits", which="largest", confidence=0.95)
-    three = roads.extreme_rate(table, "hits", which="largest", confidence=0.95)
+    one = simulated.extreme_rate(table.iloc[2:], "hits", which="largest", confidence=0.95)
+    three = simulated.extreme_rate(table, "hits", which="largest", confidence=0.95)
     assert one["value"] == three["value"] == 0.5
     assert three["low"] < one["low"] < one["high"] < three["high"]
-    assert roads.extreme_rate(table, "hits", which="smallest", confidence=0.95)["low"] == 0
+    assert simulated.extreme_rate(table, "hits", which="smallest", confidence=0.95)["low"] == 0
     assert three["n"] == 300
 
 
@@ -142,7 +142,7 @@ def test_measurements_have_their_shapes_and_repeat():
     seen = world.measure_witnesses(**options, images=40, leaks=[[0.0, 0.0], [0.5, 0.0]], repeats=3)
     assert seen["rates"].shape == (2, 2, 3, 3)
     assert seen["rates"][0, 0, :, 0].mean() > seen["rates"][0, 0, :, 1].mean()
-    found = world.measure_outsiders(
+    found = world.measure_mixture_tests(
         noise=0.0, refusal=first["refusal"][0], size=8, copies=1, shares=[0.0, 0.9], images=90,
         repeats=4, seed=0,
     )  # fmt: skip
@@ -161,7 +161,7 @@ def test_figures_are_misread_alike_in_both_groups():
 
 
 def test_leak_ends_where_the_lemma_says_and_widening_covers():
-    found = leaks.simulate_leak(
+    found = violated_assumptions.simulate_leak(
         witnesses=WITNESSES, leak=(0.2, 0.0), share=0.5, n=20000, known=20000, repeats=200,
         confidence=0.95, seed=0,
     )  # fmt: skip
@@ -173,7 +173,9 @@ def test_leak_ends_where_the_lemma_says_and_widening_covers():
 
 def test_outsiders_are_shared_out_by_how_they_are_read():
     """30 % neither, half of them read as women: 0.35 * 0.9 + 0.35 * 0.2 + 0.3 * 0.5."""
-    found = leaks.outsider_limits([0.9, 0.2, 0.5], [[1, 0, 0], [1, 0, 1]], [0.0, 0.3])
+    found = violated_assumptions.limits_with_neither(
+        [0.9, 0.2, 0.5], [[1, 0, 0], [1, 0, 1]], [0.0, 0.3]
+    )
     q = 0.35 * 0.9 + 0.35 * 0.2 + 0.15
     assert found["as read"].tolist() == pytest.approx([0.55, q])
     assert found["corrected"].tolist() == pytest.approx([0.5, (q - 0.2) / 0.7])

@@ -1,31 +1,28 @@
-"""Figures and tables of the chapter on unknown labels."""
+"""Figures of the chapter on unknown labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bbb_book.chapters.whose_label.estimators import ROADS
+from bbb_book.chapters.whose_label.audit_tables import error_levels
 from bbb_book.chapters.whose_label.refusals import REMEDIES
+from bbb_book.chapters.whose_label.simulated_audits import APPROACHES
 from bbb_book.chapters.whose_label.world import POOLS, WITNESSES, label_pools
 from bbb_book.data.emoji import OCCUPATIONS
 from bbb_book.style import COLOURS, figure, house, palette
 from bbb_core.stats import binomial_interval
 
 __all__ = [
-    "error_table",
+    "estimates",
     "montage",
-    "noticed_table",
+    "neither_group",
     "occupations",
-    "outsiders",
-    "price_table",
-    "rates_table",
     "refusals",
-    "roads",
     "verdict_bars",
 ]
 
@@ -56,45 +53,25 @@ def montage(noises: Sequence[float], *, size: int, seed: int) -> Figure:
     return made
 
 
-def error_table(noises: Sequence[float], rates: Any, witnesses: Any, bounds: Any) -> pd.DataFrame:
-    """Return the errors of reader and witnesses at every noise level, in per cent."""
-    table = pd.DataFrame(
-        {
-            "noise": [f"{x:g}" for x in noises],
-            "women misread": 1 - np.asarray(rates)[:, 0],
-            "men misread": np.asarray(rates)[:, 1],
-            "bound stated": np.asarray(bounds),
-            "women misread, no labels": 1 - np.asarray(witnesses)[..., 0].mean(axis=1),
-            "men misread, no labels": np.asarray(witnesses)[..., 1].mean(axis=1),
-        }
-    ).set_index("noise")
-    return table.map(lambda x: f"{100 * x:.1f} %")
-
-
-def _levels(rates: Any) -> list[str]:
-    mean = (1 - np.asarray(rates)[:, 0] + np.asarray(rates)[:, 1]) / 2
-    return [f"{100 * x:.0f} %" for x in mean]
-
-
 @house
-def roads(table: pd.DataFrame, rates: Any, *, share: float, n: int) -> Figure:
-    """Draw the mean interval of every road at every level, for one planted share and size."""
-    names = _levels(rates)
+def estimates(table: pd.DataFrame, rates: Any, *, share: float, n: int) -> Figure:
+    """Draw the mean interval of every approach at every level, for one planted share and size."""
+    names = error_levels(rates)
     made, axes = figure(height=3.2)
     axes.axhline(share, color="black", linewidth=1.0, label="planted")
-    for k, (road, look) in enumerate(palette(ROADS).items()):
-        rows = table[(table["road"] == road) & (table["share"] == share) & (table["n"] == n)]
+    for k, (name, look) in enumerate(palette(APPROACHES).items()):
+        rows = table[(table["road"] == name) & (table["share"] == share) & (table["n"] == n)]
         at = rows["level"].to_numpy() + 0.17 * (k - 1.5)
         axes.vlines(at, rows["low"], rows["high"], color=look.colour, linewidth=2.2)
         middle = (
-            (rows["low"] + rows["high"]) / 2 if road == "bounds" else share + rows["error"]
+            (rows["low"] + rows["high"]) / 2 if name == "bounds" else share + rows["error"]
         ).to_numpy()
-        if road == "bounds":  # no point is claimed: the ends are marked instead
+        if name == "bounds":  # no point is claimed: the ends are marked instead
             for end in ("low", "high"):
                 axes.plot(at, rows[end], **look.points(marker="_", markersize=8))
-            axes.plot([], [], color=look.colour, marker="_", label=road, linewidth=2.2)
+            axes.plot([], [], color=look.colour, marker="_", label=name, linewidth=2.2)
         else:
-            axes.plot(at, middle, label=road, **look.points())
+            axes.plot(at, middle, label=name, **look.points())
     axes.set_xticks(range(len(names)), names)
     axes.set(xlabel="mean error of the reader", ylabel="share of women", ylim=(0, 1.02))
     axes.grid(axis="x", visible=False)
@@ -104,14 +81,14 @@ def roads(table: pd.DataFrame, rates: Any, *, share: float, n: int) -> Figure:
 
 @house
 def verdict_bars(table: pd.DataFrame, rates: Any, *, sizes: Sequence[int]) -> Figure:
-    """Draw how often each road's verdict is right, open or wrong, mean over planted shares."""
-    names = _levels(rates)
+    """Draw how often each approach's verdict is right, open or wrong, mean over planted shares."""
+    names = error_levels(rates)
     made, axes = figure(
-        len(sizes), len(ROADS), height=1.5 * len(sizes) + 0.9, sharex=True, sharey=True,
+        len(sizes), len(APPROACHES), height=1.5 * len(sizes) + 0.9, sharex=True, sharey=True,
         squeeze=False,
     )  # fmt: skip
     for i, n in enumerate(sizes):
-        for k, road in enumerate(ROADS):
+        for k, road in enumerate(APPROACHES):
             rows = table[(table["road"] == road) & (table["n"] == n)]
             sums = rows.groupby("level")[[*_SAID, "audits"]].sum()
             base = np.zeros(len(sums))
@@ -186,14 +163,14 @@ def refusals(curve: pd.DataFrame, table: pd.DataFrame, *, share: float) -> Figur
 
 
 @house
-def outsiders(
+def neither_group(
     limits: pd.DataFrame, noticed: Any, shares: Sequence[float], *, repeats: int, confidence: float
 ) -> Figure:
-    """Draw what roads report when some are of neither group, and how often it is noticed."""
+    """Draw what is reported when some are of neither group, and how often it is noticed."""
     made, (left, right) = figure(1, 2, height=2.9)
     left.axhline(0.5, color="black", linewidth=1.0)
-    names = [x for x in ROADS if x != "bounds"]
-    for name, look in palette(ROADS).items():
+    names = [x for x in APPROACHES if x != "bounds"]
+    for name, look in palette(APPROACHES).items():
         if name in names:
             left.plot(limits["outside"], limits[name], label=name, **look.lines())
     left.set(xlabel="share of neither group", ylabel="reported share of women", ylim=(0, 0.75))
@@ -209,41 +186,3 @@ def outsiders(
     right.set(xlabel="share of neither group", ylabel="rate of 'no mixture'", ylim=(-0.03, 1.03))
     right.legend(loc="upper left")
     return made
-
-
-def noticed_table(
-    found: Mapping[str, Any], shares: Sequence[float], *, repeats: int, confidence: float
-) -> pd.DataFrame:
-    """Return how often each witness says "no mixture", with exact intervals."""
-    counts = np.asarray(found["noticed"])
-    low, high = binomial_interval(counts, repeats, confidence=confidence)
-    cases = [f"{x:.0%} of neither group" for x in shares] + ["group prompts draw one tone only"]
-    cells = [
-        [f"{k / repeats:.2f} [{a:.2f}, {b:.2f}]" for k, a, b in zip(*row, strict=True)]
-        for row in zip(counts, low, high, strict=True)
-    ]
-    return pd.DataFrame(cells, index=pd.Index(cases, name="neutral prompt"), columns=WITNESSES)
-
-
-def price_table(table: pd.DataFrame, rates: Any, *, share: float) -> pd.DataFrame:
-    """Return the mean width of each road's interval, smallest and largest audits, per level."""
-    rows = table[table["share"] == share]
-    wide = rows.assign(width=rows["high"] - rows["low"]).pivot_table(
-        index="road", columns=["n", "level"], values="width"
-    )
-    sizes = [min(rows["n"]), max(rows["n"])]
-    names = _levels(rates)
-    shown = [0, (len(names) - 1) // 2, len(names) - 1]
-    return pd.DataFrame(
-        {
-            f"n = {n}, error {names[k]}": wide[n, k].map("{:.2f}".format)
-            for n in sizes
-            for k in dict.fromkeys(shown)
-        }
-    ).reindex(ROADS)
-
-
-def rates_table(noticed: Any, rows: Sequence[int], repeats: int) -> pd.DataFrame:
-    """Return the counts of some cases as ``noticed`` of ``audits``, one row per case and score."""
-    counts = np.asarray(noticed)[list(rows)].ravel()
-    return pd.DataFrame({"noticed": counts, "audits": repeats})

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bbb_book.chapters.whose_label import two_groups as two
-from bbb_book.chapters.whose_label.estimators import mean_of_known, stated_bound
+from bbb_book.chapters.whose_label.simulated_audits import mean_of_known, stated_bound
 from bbb_core import checks, rng
 
 __all__ = ["REMEDIES", "refusal_curve", "refusal_limit", "simulate_refusals"]

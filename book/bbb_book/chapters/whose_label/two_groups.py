@@ -2,9 +2,9 @@ r"""Shares of two groups from one event, as closed forms over arrays (T7, chapte
 
 An event B, such as "read as woman", occurs at rate t among images of group a, at rate f among
 those of group b, and at rate q among the images to be judged. If these are a mixture with share
-s of group a, then :math:`q = s\,t + (1 - s)\,f`. Every road of the chapter is this equation with
-other knowledge of t and f. All functions work on arrays, so that thousands of simulated audits
-cost one call; for more groups and labels see `bbb_core.balance.labels`.
+s of group a, then :math:`q = s\,t + (1 - s)\,f`. Every approach of the chapter is this
+equation with other knowledge of t and f. All functions work on arrays, so that thousands of
+simulated audits cost one call; for more groups and labels see `bbb_core.balance.labels`.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def corrected_shares(
     seen, n
         Occurrences of the event among n images of unknown groups.
     seen_a, n_a, seen_b, n_b
-        The same among images known to show group a, and group b. Or, for the label-free road,
+        The same among images known to show group a, and group b. Or, for the label-free approach,
         among images drawn from the prompts that name the groups.
     drift
         How far t and f may lie from the rates of those images, in [0, 1].

@@ -2,7 +2,7 @@
 
 Emoji people drawn in skin tones that the reader never saw, augmented and covered with noise, are
 the *pools*: the law of each group is a draw with replacement from its pool, so that every rate of
-this world is a count and not an estimate. `estimators` simulates audits.
+this world is a count and not an estimate. `simulated_audits` draws audits from these rates.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
     "Pools",
     "label_pools",
     "measure_figures",
-    "measure_outsiders",
+    "measure_mixture_tests",
     "measure_readings",
     "measure_witnesses",
     "occupation_rates",
@@ -188,7 +188,7 @@ def _mixed(x: Any, shares: Sequence[float], n: int, stream: np.random.Generator)
     return x[blocks, stream.integers(0, x.shape[1], n)]
 
 
-def measure_outsiders(
+def measure_mixture_tests(
     *,
     noise: float,
     refusal: Any,

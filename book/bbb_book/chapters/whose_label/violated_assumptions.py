@@ -1,4 +1,4 @@
-"""Where roads to unknown labels end up when an assumption fails: leaks and outsiders (D1, D3)."""
+"""Where audits end up when group prompts leak, or people of neither group appear (D1, D3)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from bbb_book.chapters.whose_label import two_groups as two
-from bbb_book.chapters.whose_label.estimators import audits
+from bbb_book.chapters.whose_label.simulated_audits import audits
 from bbb_core import rng
 
-__all__ = ["outsider_limits", "simulate_leak"]
+__all__ = ["limits_with_neither", "simulate_leak"]
 
 
 def simulate_leak(
@@ -39,7 +39,7 @@ def simulate_leak(
     -------
     dict
         ``limit``: the weight w with :math:`s = w (1 - \delta_a) + (1 - w)\,\delta_b`, where the
-        road ends up; ``audits``; ``plain`` and ``widened``: audits that cover the planted share,
+        audits end up; ``audits``; ``plain`` and ``widened``: audits that cover the planted share,
         before and after `two_groups.leaky_shares` with the larger leak; mean ``width`` of both.
     """
     own = np.asarray(witnesses, dtype=np.float64)
@@ -60,10 +60,10 @@ def simulate_leak(
     }
 
 
-def outsider_limits(
+def limits_with_neither(
     rates: Any, witnesses: Any, shares: Sequence[float], *, women: float = 0.5
 ) -> pd.DataFrame:
-    """Return what each road reports with endless images when some people are of neither group.
+    """Return what each approach reports with endless images when some people are of neither group.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def outsider_limits(
 
     Examples
     --------
-    >>> found = outsider_limits([1.0, 0.0, 0.0], [[1.0, 0.0, 1.0]], [0.2])
+    >>> found = limits_with_neither([1.0, 0.0, 0.0], [[1.0, 0.0, 1.0]], [0.2])
     >>> found.round(2).iloc[0].to_dict()
     {'outside': 0.2, 'as read': 0.4, 'corrected': 0.4, 'label-free': 0.6}
     """

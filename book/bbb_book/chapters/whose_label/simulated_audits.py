@@ -1,6 +1,6 @@
-"""Simulated audits of images whose group nobody wrote down: three roads and the naive one (T7).
+"""Simulated audits of images whose group nobody wrote down, by four approaches (T7).
 
-An audit counts readings in images of unknown groups; what else it knows tells the roads apart.
+An audit counts readings in images of unknown groups; what else it knows tells the approaches apart.
 All counts are drawn from rates that are exact in the world of
 `bbb_book.chapters.whose_label.world`, and all intervals are closed forms over arrays.
 """
@@ -19,17 +19,17 @@ from bbb_core.errors import InputError
 from bbb_core.stats import binomial_interval
 
 __all__ = [
-    "ROADS",
+    "APPROACHES",
     "audits",
     "extreme_rate",
     "mean_of_known",
+    "simulate_audits",
     "simulate_occupations",
-    "simulate_roads",
     "stated_bound",
     "verdicts",
 ]
 
-ROADS = ("as read", "corrected", "bounds", "label-free")
+APPROACHES = ("as read", "corrected", "bounds", "label-free")
 VERDICTS = ("right", "open", "wrong")
 
 
@@ -79,7 +79,7 @@ def audits(
     stream: np.random.Generator,
     prompt_rates: Any | None = None,
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Simulate `repeats` audits of n images with a planted share of women, by every road.
+    """Simulate `repeats` audits of n images with a planted share of women, by every approach.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def audits(
     witnesses
         The same for witnesses fitted without labels ``[m, 2]``; audits take them in turn.
     known
-        Labelled images per group that measure the reader's rates; the label-free road has as
+        Labelled images per group that measure the reader's rates; the label-free approach has as
         many images per group prompt instead, half of which have fitted its witness.
     prompt_rates
         Rates of each witness in the images of the two group prompts ``[m, 2]``; by default the
@@ -97,7 +97,7 @@ def audits(
     Returns
     -------
     dict
-        Road to (estimate, low, high), each ``[repeats]``; NaN where a road gives none.
+        Approach to (estimate, low, high), each ``[repeats]``; NaN where it gives none.
     """
     t, f = rates
     seen = stream.binomial(n, two.reading_rate(share, t, f), repeats)
@@ -127,7 +127,7 @@ def audits(
     return found
 
 
-def simulate_roads(
+def simulate_audits(
     *,
     rates: Any,
     witnesses: Any,
