@@ -15,7 +15,6 @@ from bbb_book.chapters.sufficient_condition.mirror_models import (
     ANCHORS,
     MIRROR,
     CurvedWeights,
-    StretchedMirror,
     cyclic_oracle,
     mirror_oracle,
     position,
@@ -32,7 +31,6 @@ from bbb_core.diffusion.schedule import Schedule
 from bbb_core.stats import multinomial_intervals, tv_interval
 
 __all__ = [
-    "StretchedMirror",
     "cyclic_shares",
     "defects",
     "subclass_comparison",
@@ -49,20 +47,20 @@ def _pinsker(kl: float) -> float:
 def two_sided_tables(
     *, positions: list[float], separation: float, leak: float, steps: int
 ) -> dict[str, Any]:
-    """Return `two_sided` of the mirror oracle as an artefact: the table, Lambda and delta."""
-    oracle = mirror_oracle(separation=separation, leak=leak, steps=steps)
-    frame = two_sided(oracle, positions)
-    constants = {name: float(value) for name, value in frame.attrs.items()}
-    frame.attrs.clear()
-    return {"table": frame, **constants}
+    """Return `two_sided` of the mirror oracle."""
+    return two_sided(mirror_oracle(separation=separation, leak=leak, steps=steps), positions)
 
 
 @threads(1)
-def two_sided(oracle: GaussianMixtureOracle, positions: list[float]) -> pd.DataFrame:
+def two_sided(oracle: GaussianMixtureOracle, positions: list[float]) -> dict[str, Any]:
     """Return, per position, the exact imbalance and both bounds in the Lambda and KL forms.
 
-    Columns: ``position``, ``share`` (of group a), ``imbalance``, ``error`` (numerical),
-    ``lower`` and ``upper`` (T1, T2 with Lambda), ``lower_kl`` and ``upper_kl`` (path KL).
+    Returns
+    -------
+    dict
+        ``table`` with the columns ``position``, ``share`` (of group a), ``imbalance``, ``error``
+        (numerical), ``lower`` and ``upper`` (T1, T2 with Lambda), ``lower_kl`` and ``upper_kl``
+        (path KL); ``constant``: Lambda between the group prompts; ``delta``: separation error.
     """
     constant = theory.lipschitz_constant(
         lipschitz_constants(oracle, ANCHORS).numpy(), oracle.sigmas.numpy()
@@ -92,9 +90,7 @@ def two_sided(oracle: GaussianMixtureOracle, positions: list[float]) -> pd.DataF
                 "upper_kl": _pinsker(min(mirrored.path_kl, mirrored.path_kl_back)) / 2,
             }
         )
-    frame = pd.DataFrame(rows)
-    frame.attrs.update(constant=constant, delta=delta)
-    return frame
+    return {"table": pd.DataFrame(rows), "constant": float(constant), "delta": float(delta)}
 
 
 @threads(1)
