@@ -11,10 +11,7 @@ if TYPE_CHECKING:
     from bbb_core.alignment.auditing import ErrorEstimate as ErrorEstimate
     from bbb_core.alignment.auditing import Witness as Witness
     from bbb_core.alignment.auditing import audit as audit
-    from bbb_core.alignment.baselines import calibrated_projection as calibrated_projection
-    from bbb_core.alignment.baselines import centre_by_group as centre_by_group
     from bbb_core.alignment.baselines import isotonic as isotonic
-    from bbb_core.alignment.baselines import project_out as project_out
     from bbb_core.alignment.baselines import standardise_by_group as standardise_by_group
     from bbb_core.alignment.boosting import Repair as Repair
     from bbb_core.alignment.boosting import repair as repair
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from bbb_core.alignment.scores import STRATEGIES as STRATEGIES
     from bbb_core.alignment.scores import alignment_score as alignment_score
     from bbb_core.alignment.scores import predict_groups as predict_groups
-    from bbb_core.alignment.scores import unit_interval as unit_interval
 
 _HOME = {
     "Audit": "auditing",
@@ -34,15 +30,11 @@ _HOME = {
     "Witness": "auditing",
     "alignment_score": "scores",
     "audit": "auditing",
-    "calibrated_projection": "baselines",
-    "centre_by_group": "baselines",
     "group_gaps": "gaps",
     "isotonic": "baselines",
     "predict_groups": "scores",
-    "project_out": "baselines",
     "repair": "boosting",
     "standardise_by_group": "baselines",
-    "unit_interval": "scores",
 }
 
 __all__ = sorted(_HOME)

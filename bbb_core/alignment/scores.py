@@ -14,7 +14,7 @@ from bbb_core.errors import InputError
 if TYPE_CHECKING:
     from bbb_core.embedding import ImageEncoder
 
-__all__ = ["STRATEGIES", "Strategy", "alignment_score", "predict_groups", "unit_interval"]
+__all__ = ["STRATEGIES", "Strategy", "alignment_score", "predict_groups"]
 
 Strategy = Literal["plain", "average-then-score", "score-then-average", "subclass-score"]
 STRATEGIES: tuple[Strategy, ...] = (
@@ -134,11 +134,6 @@ def predict_groups(images: Any, readings: Mapping[str, Any]) -> list[str]:
     n, d = v.shape
     scores = [_cosine(_prompts(f"readings[{g!r}]", readings[g], n, d, v.device), v) for g in names]
     return [names[i] for i in torch.stack(scores).argmax(dim=0).tolist()]
-
-
-def unit_interval(cosines: Any) -> Tensor:
-    r"""Map cosines to [0, 1] by :math:`(1 + \cos) / 2`, as definition D5 asks of f."""
-    return (1 + torch.as_tensor(cosines, dtype=torch.float64).clamp(-1, 1)) / 2
 
 
 def _texts(encoder: ImageEncoder, text: Any) -> Tensor:

@@ -13,6 +13,7 @@ from bbb_core.embedding.crossed import (
 from bbb_core.embedding.encoder import BatchedEncoder, Encoder, ImageEncoder
 from bbb_core.embedding.gaps import bias_gap, bias_ratio, group_direction, projection
 from bbb_core.embedding.load import ENCODER_SPECS, load_encoder
+from bbb_core.embedding.mitigations import calibrated_projection, centre_by_group, project_out
 from bbb_core.embedding.scan import Scan, scan
 
 __all__ = [
@@ -27,10 +28,13 @@ __all__ = [
     "baseline_rank",
     "bias_gap",
     "bias_ratio",
+    "calibrated_projection",
+    "centre_by_group",
     "crossed_interval",
     "group_direction",
     "load_encoder",
     "measure_gaps",
+    "project_out",
     "projection",
     "scan",
     "summarise_gaps",

@@ -92,24 +92,6 @@ def test_predicted_groups(setting):
     assert found == [list(groups)[i] for i in scores.argmax(dim=0)]
 
 
-def test_embedding_repairs():
-    rows, directions = unit(5, 20), unit(6, 2)
-    out = alignment.project_out(rows, directions)
-    assert float((out @ directions.T).abs().max()) < 1e-12
-    assert torch.allclose(out.norm(dim=1), torch.ones(20, dtype=torch.float64))
-    none = alignment.calibrated_projection(rows, directions, (rows[:3], rows[3:6]), strength=0.0)
-    assert torch.allclose(none, out)
-    first, second = unit(7, 3), unit(8, 3)
-    before = alignment.project_out(first, directions) - alignment.project_out(second, directions)
-    strong = [
-        alignment.calibrated_projection(x, directions, (first, second)) for x in (first, second)
-    ]
-    assert float((strong[0] - strong[1]).norm()) < float(before.norm())
-    centred = alignment.centre_by_group(rows, ["a", "b"] * 10)
-    raw_gap = (rows[::2].mean(dim=0) - rows[1::2].mean(dim=0)).norm()
-    assert float((centred[::2].mean(dim=0) - centred[1::2].mean(dim=0)).norm()) < 0.5 * raw_gap
-
-
 def test_score_repairs():
     rng = generator(9)
     f, group = rng.random(100), np.array(["a", "b"] * 50)
