@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from bbb_core.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["generator", "normal", "seed_sequence", "torch_generator"]
+__all__ = ["generator", "normal", "seed_sequence", "torch_generator", "weights_from"]
 
 
 def seed_sequence(seed: int, *keys: str | int) -> np.random.SeedSequence:
@@ -76,3 +77,26 @@ def normal(
         raise InputError(f"generators has {len(rows)} entries; pass one per sample ({n}).")
     draws = [torch.randn(tuple(shape), generator=g, dtype=dtype, device=g.device) for g in rows]
     return torch.stack(draws) if draws else torch.empty((0, *shape), dtype=dtype)
+
+
+@contextlib.contextmanager
+def weights_from(generator: torch.Generator) -> Iterator[None]:
+    """Let layers that are built in the block draw their first weights as `generator` would.
+
+    Torch initialises layers from its global stream, which is afterwards as it was before.
+
+    Examples
+    --------
+    >>> import torch
+    >>> with weights_from(torch_generator(0, "weights")):
+    ...     first = torch.nn.Linear(2, 2)
+    >>> with weights_from(torch_generator(0, "weights")):
+    ...     second = torch.nn.Linear(2, 2)
+    >>> torch.equal(first.weight, second.weight)
+    True
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.set_state(generator.get_state())
+        yield

@@ -176,11 +176,10 @@ def run_identity(
     }
     parts |= {"network": digest(asdict(network)), "training configuration": digest(asdict(config))}
     parts["start weights"] = _hash_of({} if start is None else start.state_dict())
-    done = []
-    for i in range(0 if augmentation is None else PROBES):
-        g = rng.torch_generator(0, "probe", i)
-        done.append(input_hash("augmented", augmentation(data.images[:8].clone(), generator=g)))
-    parts["augmentation"] = digest(done)
+    if augmentation is not None:
+        few, probes = data.images[:8], (rng.torch_generator(0, "probe", i) for i in range(PROBES))
+        done = [input_hash("images", augmentation(few.clone(), generator=g)) for g in probes]
+        parts["augmentation"] = digest(done)
     return parts
 
 

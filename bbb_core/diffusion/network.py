@@ -109,7 +109,7 @@ class NetworkConfig:
         return (self.image_channels, self.resolution, self.resolution)
 
 
-def _unet(config: NetworkConfig) -> nn.Module:
+def _unet(config: NetworkConfig) -> Any:
     from diffusers import UNet2DConditionModel, UNet2DModel
 
     inner = config.image_channels * config.block**2
@@ -157,6 +157,10 @@ class Denoiser(nn.Module):
     config
         Shape of the network.
     """
+
+    center: Tensor
+    scale: Tensor
+    span: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -248,6 +252,5 @@ def build_denoiser(config: NetworkConfig, *, seed: int = 0) -> Denoiser:
     79452
     """
     state = int(rng.seed_sequence(seed, "denoiser").generate_state(1)[0])
-    with torch.random.fork_rng(devices=[]):  # torch initialises layers from its global stream
-        torch.manual_seed(state)
+    with rng.weights_from(torch.Generator().manual_seed(state)):
         return Denoiser(config)

@@ -121,7 +121,7 @@ def _scheduler_names() -> list[str]:
 
 def _parameters(kind: type) -> set[str]:
     """Return the settings that a class is made from."""
-    known = inspect.signature(kind).parameters.values()  # type: ignore[arg-type]
+    known = inspect.signature(kind).parameters.values()
     return {p.name for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -78,7 +78,7 @@ class TrainingConfig:
         checks.probability("condition_dropout", self.condition_dropout)
         checks.choice("precision", self.precision, ["float32", "bfloat16"])
 
-    def average(self, slow: Tensor, fast: Tensor, seen: Tensor) -> Tensor:
+    def average(self, slow: Tensor, fast: Tensor, seen: Tensor | int) -> Tensor:
         """Return the running average after `seen` + 1 weights; a young one forgets faster."""
         return slow.lerp(fast, 1 - min(self.ema, int(seen) / (9 + int(seen))))
 
@@ -132,7 +132,7 @@ class TrainingSet:
         return self.images[image], self.conditions[caption]
 
 
-def noise_scheduler(train_timesteps: int = 1000):
+def noise_scheduler(train_timesteps: int = 1000) -> Any:
     """Return diffusers' DDPM scheduler with the squared-cosine schedule and v-prediction."""
     from diffusers import DDPMScheduler
 
@@ -220,7 +220,7 @@ def train(
     start
         A model to go on from (fine-tuning); by default fresh weights from the seed.
     augmentation
-        Called as ``augmentation(images, generator=...)``, for instance `data.emoji.augment`.
+        Called as ``augmentation(images, generator=...)`` on the images [batch, c, h, w] of a step.
     checkpoint
         Folder for the state of an unfinished run. Where it holds a state of the same run, training
         goes on from there and ends with the same weights and snapshots as an uninterrupted run.
@@ -265,6 +265,7 @@ def train(
         model.widen_span(data.conditions)
     model.to(accelerator.device)
     ema = AveragedModel(model, avg_fn=config.average).requires_grad_(False)
+    average = cast(Denoiser, ema.module)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         config.learning_rate,
@@ -275,7 +276,7 @@ def train(
     kept: dict[int, dict[str, Tensor]] = {}
     if checkpoint is not None:
         known = run_identity(data, network, config, start=start, augmentation=augmentation)
-        losses, kept = load_state(checkpoint, known, model, ema.module, optimizer)
+        losses, kept = load_state(checkpoint, known, model, average, optimizer)
         lost = [step for step in snapshots if step <= len(losses) and step not in kept]
         if lost:
             raise InputError(
@@ -310,10 +311,10 @@ def train(
             bar.set_postfix(loss=f"{sum(losses[-50:]) / len(losses[-50:]):.4f}")
         done = step + 1
         if done in snapshots:
-            kept[done] = {k: v.detach().cpu().clone() for k, v in ema.module.state_dict().items()}
+            kept[done] = {k: v.detach().cpu().clone() for k, v in average.state_dict().items()}
         due = done == end or done % checkpoint_every == 0
         if checkpoint is not None and due and accelerator.is_main_process:
-            save_state(checkpoint, known, model, ema.module, optimizer, losses, kept)
+            save_state(checkpoint, known, model, average, optimizer, losses, kept)
     seconds = time.perf_counter() - began
     asked = {step: kept[step] for step in sorted(set(snapshots)) if step in kept}
-    return TrainingRun(ema.module.eval(), config, tuple(losses), seconds, asked)
+    return TrainingRun(average.eval(), config, tuple(losses), seconds, asked)

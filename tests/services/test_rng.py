@@ -50,3 +50,14 @@ def test_bad_input_is_named():
         rng.generator(-1)
     with pytest.raises(InputError, match="generators has 2 entries"):
         rng.normal([rng.torch_generator(0, i) for i in range(2)], 3)
+
+
+def test_first_weights_come_from_their_generator_and_leave_the_global_stream_alone():
+    before = torch.get_rng_state()
+    layers = []
+    for seed in (3, 3, 4):
+        with rng.weights_from(rng.torch_generator(seed, "weights")):
+            layers.append(torch.nn.Linear(4, 4).weight)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(layers[0], layers[1])
+    assert not torch.equal(layers[0], layers[2])

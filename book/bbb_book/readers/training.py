@@ -13,7 +13,7 @@ from torch import nn
 from bbb_book.data.emoji import EmojiPeople, augment
 from bbb_book.readers.classifier import ATTRIBUTES, AttributeNet, AttributeReader
 from bbb_book.readers.images import not_people, recombined
-from bbb_core import checks, progress
+from bbb_core import checks, progress, rng
 from bbb_core.balance.confusion import Confusion, confusion_matrix
 from bbb_core.balance.shares import NONE
 from bbb_core.errors import InputError
@@ -228,6 +228,6 @@ def check_reader(
 
 def _initial(classes: Sequence[int], training: ReaderTraining, source: Any) -> AttributeNet:
     """Return a network whose weights come from `source` alone (global state is untouched)."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(0, 2**62, (1,), generator=source)))
+    state = int(torch.randint(0, 2**62, (1,), generator=source))
+    with rng.weights_from(torch.Generator().manual_seed(state)):
         return AttributeNet(classes, width=training.width)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,14 +173,6 @@ def _rate(step: int, warm: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-@contextlib.contextmanager
-def _own_stream(seed: int) -> Iterator[None]:
-    """Let the first weights come from a stream of their own; the global one stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.set_state(rng.torch_generator(seed, "weights").get_state())
-        yield
-
-
 def _network(model: SmallClip, vocabulary: int) -> Any:
     from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 
@@ -193,7 +184,7 @@ def _network(model: SmallClip, vocabulary: int) -> Any:
         context_length=model.context, vocab_size=vocabulary, width=model.width,
         heads=model.width // 32, layers=model.text_layers,
     )  # fmt: skip
-    with _own_stream(model.seed):
+    with rng.weights_from(rng.torch_generator(model.seed, "weights")):
         network = CLIP(model.dim, vision, text)
     network.visual.preprocess_cfg = {
         "size": (model.size, model.size), "mean": (0.5,) * 3, "std": (0.5,) * 3,

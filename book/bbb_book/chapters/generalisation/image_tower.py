@@ -152,9 +152,7 @@ def _contrast(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
 def _network(config: TowerConfig, d: int) -> Any:
     from open_clip.transformer import VisionTransformer
 
-    state = rng.torch_generator(config.seed, "image-tower", "weights").get_state()
-    with torch.random.fork_rng(devices=[]):  # layers are initialised from the global stream
-        torch.random.default_generator.set_state(state)
+    with rng.weights_from(rng.torch_generator(config.seed, "image-tower", "weights")):
         return VisionTransformer(
             image_size=config.size, patch_size=config.patch, width=config.width,
             layers=config.layers, heads=config.width // 32, mlp_ratio=4.0, output_dim=d,
