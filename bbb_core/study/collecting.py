@@ -239,14 +239,14 @@ def report(found: Collected) -> str:
         f'"Can\'t tell": {e.value:.3f} of the readings [{e.low:.3f}, {e.high:.3f}], treated as '
         + ("no reading" if found.labels.cant_tell == "missing" else "an answer like the others")
     )
-    words = {"missing": "left out", "label": "counted as an answer"}
+    treated = {"missing": "left out", "label": "counted as an answer"}
     for how, alpha in found.agreement.items():
         value = (
             "says nothing here (one answer only)"
             if alpha is None
             else f"{alpha.value:.3f} [{alpha.low:.3f}, {alpha.high:.3f}]"
         )
-        lines.append(f"Krippendorff's alpha, \"can't tell\" {words[how]}: {value}")
+        lines.append(f"Krippendorff's alpha, \"can't tell\" {treated[how]}: {value}")
     table = table_text(found.balance, float_format=lambda x: f"{x:.3f}")
     lines += [
         "",

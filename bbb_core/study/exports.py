@@ -107,7 +107,9 @@ def parse_export(told: Any, study: Study) -> Export:
         raise Refused("other order")
     if flags[1] != (len(checked) == study.shown):
         raise Refused("not an export")
-    return Export(participant=code, answers=checked, complete=flags[1], simulated=flags[0])
+    return Export(
+        participant=code, answers=checked, complete=bool(flags[1]), simulated=bool(flags[0])
+    )
 
 
 def _answer(one: Any, study: Study) -> Answer:

@@ -96,8 +96,9 @@ def load_picture(path: Path, *, side: int = 512) -> Picture:
                         f"{LARGEST_PIXELS} in all."
                     )
                 if kind in ("GIF", "PNG", "WEBP") and getattr(opened, "is_animated", False):
+                    frames = getattr(opened, "n_frames", 0)
                     raise InputError(
-                        f"image {path.name} is animated ({opened.n_frames} frames), and the page "
+                        f"image {path.name} is animated ({frames} frames), and the page "
                         "would show one of them; save that frame as a picture."
                     )
                 opened.load()
@@ -176,7 +177,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width)[:4]
 
 
-def _uri(image: object, *, lossy: bool) -> str:
+def _uri(image: Any, *, lossy: bool) -> str:
     out = io.BytesIO()
     if lossy:
         image.save(out, format="JPEG", quality=90)

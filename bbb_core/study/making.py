@@ -90,7 +90,9 @@ def new_study(folder: str | Path, settings: Settings) -> tuple[Study, str]:
     lacking = [name for name in rated if name not in prompts]
     if settings.metadata is not None and lacking:
         raise InputError(f"metadata has no line for {lacking[0]!r}; give every image a prompt.")
-    images, sources, seen = [], {}, {}
+    images: list[Image] = []
+    sources: dict[str, str] = {}
+    seen: dict[str, str] = {}
     for path in progress.bar(paths, total=len(paths), desc="images"):
         picture = load_picture(path, side=side)
         if picture.sha256 in seen:

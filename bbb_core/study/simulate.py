@@ -7,7 +7,6 @@ from them and refuses to mix them with people's answers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,6 @@ __all__ = [
     "Annotator",
     "simulated_code",
     "simulated_export",
-    "simulated_files",
     "simulated_pile",
     "simulated_study",
 ]
@@ -141,17 +139,6 @@ def _choose(
 def simulated_code(seed: int, number: int) -> str:
     """Return the code of the annotator with that number in `simulated_pile`."""
     return generator(seed, "annotator", number).bytes(8).hex()
-
-
-def simulated_files(
-    study: Study, truth: Mapping[str, str], annotators: Sequence[Annotator], *, seed: int
-) -> dict[str, str]:
-    """Return the exports as files: names that begin with ``simulated-answers-``, and texts."""
-    out = {}
-    for i, annotator in enumerate(annotators):
-        made = simulated_export(study, truth, annotator, rng=generator(seed, "annotator", i))
-        out[f"simulated-answers-{made['participant']}.json"] = json.dumps(made, indent=1)
-    return out
 
 
 def simulated_pile(

@@ -27,7 +27,6 @@ from bbb_core.study.simulate import (
     CARELESS,
     Annotator,
     simulated_export,
-    simulated_files,
     simulated_pile,
     simulated_study,
 )
@@ -194,8 +193,9 @@ def test_simulated_answers_do_not_mix_with_people(study, truth, export, put):
 @pytest.fixture
 def answered(study, truth, put):
     annotators = [Annotator(error=0.05)] * 6 + [CARELESS] * 2
-    for name, text in simulated_files(study, truth, annotators, seed=3).items():
-        put(name, text)
+    for i, annotator in enumerate(annotators):
+        made = simulated_export(study, truth, annotator, rng=generator(3, "annotator", i))
+        put(f"simulated-answers-{made['participant']}.json", made)
     hurried = simulated_export(study, truth, Annotator(seconds=0.1), rng=generator(4, "x"))
     put("hurried.json", hurried)
     stopped = simulated_export(study, truth, CAREFUL, rng=generator(5, "x"), stop_after=5)
