@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from bbb_book.chapters.alignment_auditing.published_models import measure_published
 from bbb_book.data import emoji
 from bbb_book.results.artefacts import artefact
 from bbb_book.scorers.caption_bias import GROUPS, SHADES, EncoderKind
 from bbb_book.scorers.design import Design, audit_design, measure_caption_bias
+from bbb_book.scorers.published_models import measure_published
 from bbb_core import device
 
 __all__ = [

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bbb_book.chapters.alignment_auditing import audit_promises
-from bbb_book.chapters.alignment_auditing import figures as alignment_auditing
+from bbb_book.chapters.alignment_auditing import audit_promises, scorer_bias
+from bbb_book.chapters.alignment_auditing import figures as auditing_figures
 from bbb_book.chapters.alignment_auditing.audit_trials import run_trials
 from bbb_book.chapters.alignment_mitigation import figures as alignment_mitigation
 from bbb_book.chapters.reward_for_imbalance import figures as reward_for_imbalance
@@ -34,7 +34,7 @@ def test_auc_by_hand():
 
 
 def test_auditing_chapter(models):
-    chapter = alignment_auditing
+    chapter, draw = scorer_bias, auditing_figures
     skewed = audit_model(models.of("men:0.8")[0])
     penalty = chapter.penalty(skewed)
     assert penalty["low"] > 0
@@ -50,8 +50,8 @@ def test_auditing_chapter(models):
     assert "man" in chapter.scorer_card(models.of("men:0.8")[0]).loc["worst group", "value"]
     audits = {"men:0.8": skewed, "balanced": audit_model(models.of("balanced")[0])}
     for fig in (
-        chapter.group_bars(audits), chapter.level_curves(audits), chapter.both_spaces(models),
-        chapter.floors(table), chapter.blends(),
+        draw.group_bars(audits), draw.level_curves(audits), draw.both_spaces(models),
+        draw.floors(table), draw.blends(),
     ):  # fmt: skip
         assert fig.get_axes()
 
@@ -61,7 +61,7 @@ def test_trials(models):
     assert inside(audit_promises.rejected(found))
     assert inside(audit_promises.correction(found))
     assert inside(audit_promises.finds(found))
-    assert audit_promises.estimators(found).get_axes()
+    assert auditing_figures.estimators(found).get_axes()
 
 
 def test_levels_are_judged_by_the_level():
@@ -80,7 +80,7 @@ def test_levels_are_judged_by_the_level():
     assert audit_promises.coverage({(100, 0.0): kind[100, 0.0]}, calm)["value"] > 0.05
     assert audit_promises.coverage(kind, calm)["value"] < 1e-6  # every interval missed the bias
     assert audit_promises.worst(wild) == 0.15
-    assert audit_promises.levels(wild).get_axes()
+    assert auditing_figures.levels(wild).get_axes()
 
 
 def test_reward_chapter(models):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bbb_book.chapters.alignment_auditing import figures as alignment_auditing
+from bbb_book.chapters.alignment_auditing.scorer_bias import scorer_card
 from bbb_book.chapters.reward_for_imbalance import figures as reward_for_imbalance
 from bbb_book.chapters.reward_for_imbalance.drawn_shares import load_shares
 from bbb_book.data import emoji
@@ -100,7 +100,7 @@ def test_a_published_model_takes_the_place_of_the_small_clip(tmp_path, monkeypat
     found = chosen_scorer(spec, default, repeats=1, pool=4)
     assert found.encoder == spec
     assert np.isfinite(found.score("plain")).all()
-    assert len(alignment_auditing.scorer_card(found)) == 7
+    assert len(scorer_card(found)) == 7
     with pytest.raises(InputError, match="hub did not give them"):
         chosen_scorer("open_clip:ViT-B-32/laion2b_s34b_b79k", default, repeats=1, pool=4)
     with pytest.raises(InputError, match="embeds no images"):

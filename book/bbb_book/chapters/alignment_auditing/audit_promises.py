@@ -7,22 +7,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from bbb_book.chapters.alignment_auditing.audit_designs import AUDITS, GAPS, run_design
 from bbb_book.chapters.alignment_auditing.audit_trials import run_trials
 from bbb_book.results.artefacts import artefact
-from bbb_book.style import figure, house, palette
 from bbb_core import rng, stats
 
 __all__ = [
+    "TESTS",
     "correction",
     "coverage",
-    "estimators",
     "finds",
     "level",
-    "levels",
     "power_table",
     "rejected",
     "share",
@@ -141,47 +138,3 @@ def correction(found: dict[tuple[int, float], Any], *, seed: int = 0) -> dict[st
         rng=rng.generator(seed, "correction"),
     )  # fmt: skip
     return {"value": e.value, "low": e.low, "high": e.high, "n": len(fair)}
-
-
-@house
-def estimators(found: dict[tuple[int, float], Any]) -> Figure:
-    """Draw mean plug-in and corrected errors against the sample size, fair and planted."""
-    biases = sorted({bias for _, bias in found})
-    sizes = sorted({n for n, _ in found})
-    fig, axes = figure(1, len(biases), height=2.7, sharey=True)
-    looks = palette(["plug-in", "corrected"])
-    for ax, bias in zip(axes, biases, strict=True):
-        tables = [found[n, bias] for n in sizes]
-        ax.axhline(bias / 2, color="#666666", linewidth=1.0, linestyle=":", label="truth")
-        for name, column in (("plug-in", "mc_plug_in"), ("corrected", "mc")):
-            mean = [t[column].mean() for t in tables]
-            bar = [1.96 * t[column].std() / np.sqrt(len(t)) for t in tables]
-            look = looks[name]
-            ax.errorbar(sizes, mean, bar, **look.lines(marker=look.marker, label=name))
-        ax.set(xscale="log", xlabel=f"images, planted bias {bias:g}")
-        ax.set_xticks(sizes, [f"{n}" for n in sizes])
-        ax.minorticks_off()
-    axes[0].set_ylabel("multicalibration error")
-    axes[0].legend()
-    return fig
-
-
-@house
-def levels(designs: dict[str, pd.DataFrame]) -> Figure:
-    """Draw how often each test rejects fair scores on unkind data, with exact intervals."""
-    fig, ax = figure(height=0.22 * len(designs) + 0.9)
-    looks = palette(TESTS.values())
-    for column, offset in zip(TESTS, (-0.15, 0.15, 0.0), strict=True):
-        look, label = looks[TESTS[column]], TESTS[column]
-        for y, table in enumerate(designs.values()):
-            if column in table:
-                e = share(table[column].to_numpy() < 0.05)
-                ax.hlines(y + offset, e["low"], e["high"], color=look.colour, linewidth=1.2)
-                ax.plot(e["value"], y + offset, **look.points(label=label))
-                label = ""
-    ax.axvline(0.05, color="black", linewidth=0.8)
-    ax.set_yticks(range(len(designs)), list(designs))
-    ax.set_ylim(len(designs) - 0.4, -0.6)
-    ax.set_xlabel("share of fair samples rejected at level 0.05")
-    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
-    return fig

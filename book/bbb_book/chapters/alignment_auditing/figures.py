@@ -1,4 +1,4 @@
-"""Figures, tables and estimates of the chapter on alignment auditing."""
+"""Figures of the chapter on alignment auditing."""
 
 from __future__ import annotations
 
@@ -7,54 +7,62 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy import stats as scipy_stats
 
-from bbb_book.chapters.alignment_auditing.audit_promises import share
+from bbb_book.chapters.alignment_auditing.audit_promises import TESTS, share
+from bbb_book.chapters.alignment_auditing.scorer_bias import mean_gaps
 from bbb_book.data import emoji
-from bbb_book.scorers.audits import audit_model, floor_table
 from bbb_book.scorers.caption_bias import GROUPS, shares_of_men
 from bbb_book.scorers.design import LEVELS
 from bbb_book.scorers.models import ScoredModels
 from bbb_book.style import figure, house, palette
-from bbb_core import rng, stats
+from bbb_core import rng
 from bbb_core.alignment.auditing import Audit
-from bbb_core.alignment.gaps import group_gaps
 
-__all__ = [
-    "accuracy",
-    "accuracy_table",
-    "blends",
-    "both_spaces",
-    "floors",
-    "group_bars",
-    "hand_example",
-    "hand_table",
-    "image_bias",
-    "level_curves",
-    "penalty",
-    "scorer_card",
-    "text_image",
-    "tightness",
-]  # fmt: skip
+__all__ = ["blends", "both_spaces", "estimators", "floors", "group_bars", "level_curves", "levels"]
 
 
-def hand_example() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return scores, truths and groups of the example worked by hand: 100 images of four kinds."""
-    f = np.repeat([0.2, 0.6, 0.2, 0.6], 25)
-    truth = np.repeat([0.4, 0.8, 0.1, 0.7], 25)
-    return f, truth, np.repeat(["a", "b"], 50)
+@house
+def estimators(found: dict[tuple[int, float], Any]) -> Figure:
+    """Draw mean plug-in and corrected errors against the sample size, fair and planted."""
+    biases = sorted({bias for _, bias in found})
+    sizes = sorted({n for n, _ in found})
+    fig, axes = figure(1, len(biases), height=2.7, sharey=True)
+    looks = palette(["plug-in", "corrected"])
+    for ax, bias in zip(axes, biases, strict=True):
+        tables = [found[n, bias] for n in sizes]
+        ax.axhline(bias / 2, color="#666666", linewidth=1.0, linestyle=":", label="truth")
+        for name, column in (("plug-in", "mc_plug_in"), ("corrected", "mc")):
+            mean = [t[column].mean() for t in tables]
+            bar = [1.96 * t[column].std() / np.sqrt(len(t)) for t in tables]
+            look = looks[name]
+            ax.errorbar(sizes, mean, bar, **look.lines(marker=look.marker, label=name))
+        ax.set(xscale="log", xlabel=f"images, planted bias {bias:g}")
+        ax.set_xticks(sizes, [f"{n}" for n in sizes])
+        ax.minorticks_off()
+    axes[0].set_ylabel("multicalibration error")
+    axes[0].legend()
+    return fig
 
 
-def hand_table(found: Audit) -> pd.DataFrame:
-    """Tabulate the cells of the hand example."""
-    cells = found.by_cell
-    return pd.DataFrame(
-        {
-            "group": cells["group"], "score": cells["mean_score"].round(2),
-            "true fit": cells["mean_truth"].round(2), "share of images": cells["n"] / found.n,
-            "signed error": cells["error"].round(3),
-        }
-    )  # fmt: skip
+@house
+def levels(designs: dict[str, pd.DataFrame]) -> Figure:
+    """Draw how often each test rejects fair scores on unkind data, with exact intervals."""
+    fig, ax = figure(height=0.22 * len(designs) + 0.9)
+    looks = palette(TESTS.values())
+    for column, offset in zip(TESTS, (-0.15, 0.15, 0.0), strict=True):
+        look, label = looks[TESTS[column]], TESTS[column]
+        for y, table in enumerate(designs.values()):
+            if column in table:
+                e = share(table[column].to_numpy() < 0.05)
+                ax.hlines(y + offset, e["low"], e["high"], color=look.colour, linewidth=1.2)
+                ax.plot(e["value"], y + offset, **look.points(label=label))
+                label = ""
+    ax.axvline(0.05, color="black", linewidth=0.8)
+    ax.set_yticks(range(len(designs)), list(designs))
+    ax.set_ylim(len(designs) - 0.4, -0.6)
+    ax.set_xlabel("share of fair samples rejected at level 0.05")
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
+    return fig
 
 
 @house
@@ -75,32 +83,6 @@ def blends(prompt: str = "judge", other: str = "cook") -> Figure:
             if group == GROUPS[0]:
                 ax.set_title(f"fit {fit:g}")
     return fig
-
-
-def accuracy(models: ScoredModels, kind: str) -> dict[str, Any]:
-    """Return the worst model's zero-shot accuracy on held-out drawings: occupation or group."""
-    column = ("occupation", "group").index(kind)
-    right = [np.asarray(m.values["right"])[:, column] for m in models]
-    return share(min(right, key=lambda r: r.mean()))
-
-
-def accuracy_table(models: ScoredModels) -> pd.DataFrame:
-    """Tabulate mean and worst zero-shot accuracy on held-out drawings, by kind of scorer."""
-    rows = {}
-    for encoder in models.encoders:
-        right = np.array([np.asarray(m.values["right"]).mean(axis=0) for m in models.by(encoder)])
-        rows[encoder] = {
-            f"{what}, {name}": f"{value:.2f}"
-            for what, column in zip(("occupation", "group"), right.T, strict=True)
-            for name, value in (("mean", column.mean()), ("worst", column.min()))
-        }
-    return pd.DataFrame(rows).T
-
-
-def penalty(found: Audit, group: str = "gender=woman") -> dict[str, Any]:
-    """Return the mean error of one group, with its simultaneous interval."""
-    row = found.by_group.set_index("group").loc[group]
-    return {"value": row["bias"], "low": row["bias_low"], "high": row["bias_high"], "n": row["n"]}
 
 
 @house
@@ -145,74 +127,6 @@ def level_curves(audits: dict[str, Audit]) -> Figure:
     return fig
 
 
-def _mean_gaps(models: ScoredModels, bias: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the text gap and the image gap per occupation, means over scorers."""
-    chosen = models.of(bias)
-    text = np.mean([np.asarray(m.values["text_gap"]) for m in chosen], axis=0)
-    return text, np.mean([m.gaps("plain") for m in chosen], axis=0)
-
-
-def text_image(models: ScoredModels, bias: str = "labour") -> dict[str, Any]:
-    """Return the rank correlation of text and image gap over occupations.
-
-    Cosines of texts have a scale of their own in every space, so each scorer's text gaps are
-    divided by their root mean square before the mean is taken.
-    """
-    chosen = models.of(bias)
-    text = [np.asarray(m.values["text_gap"]) for m in chosen]
-    e = stats.correlation(
-        np.mean([x / np.sqrt(np.mean(x**2)) for x in text], axis=0),
-        np.mean([m.gaps("plain") for m in chosen], axis=0),
-        method="spearman",
-    )
-    return {"value": e.value, "low": e.low, "high": e.high, "n": len(emoji.OCCUPATIONS)}
-
-
-def image_bias(models: ScoredModels, bias: str = "labour") -> dict[str, Any]:
-    """Return the share of occupations with a significant gap between fitting pictures of groups.
-
-    Per scorer: permutation tests of the pool's plain scores, Holm's correction over occupations.
-    """
-    table = []
-    for m in models.of(bias):
-        pool, stream = np.asarray(m.values["pool"], float)[..., 0], rng.generator(0, "image-bias")
-        p = [
-            stats.permutation_test(*pair, n_permutations=1999, rng=stream).p_value for pair in pool
-        ]
-        table.append(stats.holm(p) < 0.05)
-    hits = np.array(table, float)
-    e = stats.crossed_mean_interval(hits)
-    return {"value": e.value, "low": max(e.low, 0.0), "high": min(e.high, 1.0), "n": hits.size}
-
-
-def scorer_card(model: ScoredModel) -> pd.DataFrame:
-    """Tabulate what the chapter says of one scorer: readings, gap, both errors, floor."""
-    right = np.asarray(model.values["right"]).mean(axis=0)
-    found = audit_model(model)
-    labels, x = model.labels(), model.score("plain")
-    gap = group_gaps(x, labels["gender"], within=labels["occupation"]).gap("woman", "man")
-    worst = found.worst_group
-    floor = floor_table(ScoredModels((model,)), ["plain"]).iloc[0]
-
-    def error(e: Any) -> str:
-        if not e.measurable:
-            return f"not measurable: {e.reason}"
-        return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}], p = {e.p_value:.3f}"
-
-    rows = {
-        "occupation read rightly, held-out drawings": f"{right[0]:.2f}",
-        "group read rightly, held-out drawings": f"{right[1]:.2f}",
-        "gap woman − man (SD within prompt)":
-            f"{gap['gap']:+.2f} [{gap['low']:+.2f}, {gap['high']:+.2f}]",
-        "multiaccuracy error": error(found.multiaccuracy_error),
-        "multicalibration error": error(found.multicalibration_error),
-        "worst group": f"{worst.group.replace('gender=', '').replace('tone=', '')}, "
-            f"mean error {worst.bias:+.3f}",
-        "label-free bound over gender": f"{floor['bound']:.3f}",
-    }  # fmt: skip
-    return pd.DataFrame({"value": rows})
-
-
 @house
 def both_spaces(models: ScoredModels) -> Figure:
     """Draw text gap and image gap per occupation against the planted share of men."""
@@ -222,7 +136,7 @@ def both_spaces(models: ScoredModels) -> Figure:
     for bias in models.biases:
         men = shares_of_men(bias)
         jitter = rng.generator(0, "jitter").uniform(-0.01, 0.01, len(men))
-        for ax, gap in zip(axes, _mean_gaps(models, bias), strict=True):
+        for ax, gap in zip(axes, mean_gaps(models, bias), strict=True):
             ax.plot(men + jitter, gap, **looks[bias].points(label=bias, markersize=3.5))
     for ax, name in zip(axes, ("text gap (cosine)", "image gap (SD)"), strict=True):
         ax.axhline(0, color="black", linewidth=0.8)
@@ -243,10 +157,3 @@ def floors(table: pd.DataFrame) -> Figure:
     ax.set(xlabel="multiaccuracy error, truth known", ylabel="label-free bound, truth unknown")
     ax.legend()
     return fig
-
-
-def tightness(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the median ratio of bound to error over intersections, with its quartiles."""
-    ratio = table.loc[table["groups"] != "gender", "ratio"]
-    low, value, high = scipy_stats.mstats.mquantiles(ratio, [0.25, 0.5, 0.75])
-    return {"value": value, "low": low, "high": high, "n": len(ratio)}
