@@ -10,8 +10,9 @@ import torch
 
 from bbb_core import rng
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
+from bbb_core.diffusion.noise import ImageStreams
 from bbb_core.diffusion.paths import path_kl
-from bbb_core.diffusion.process import ImageStreams, reverse_states
+from bbb_core.diffusion.process import reverse_states
 from bbb_core.diffusion.sampling import DenoiserProcess
 from bbb_core.diffusion.training import noise_scheduler
 

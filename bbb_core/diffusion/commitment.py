@@ -27,9 +27,10 @@ from jaxtyping import Bool, Float64, Int
 from torch import Tensor
 
 from bbb_core import checks, rng
+from bbb_core.diffusion.noise import ImageStreams, draw_normal
 from bbb_core.diffusion.path_tv import path_advantages
 from bbb_core.diffusion.paths import step_terms
-from bbb_core.diffusion.process import ImageStreams, draw_normal, require_noise
+from bbb_core.diffusion.process import require_noise
 from bbb_core.diffusion.sampling import SchedulerProcess, to_images
 from bbb_core.errors import InputError
 from bbb_core.stats.intervals import binomial_interval, multinomial_intervals

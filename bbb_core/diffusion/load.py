@@ -18,8 +18,9 @@ from torch import Tensor
 from bbb_core import progress
 from bbb_core.diffusion.adapter import PipelineProcess
 from bbb_core.diffusion.checkpoint import load_model
+from bbb_core.diffusion.noise import SampleStreams
 from bbb_core.diffusion.pipeline import load_pipeline
-from bbb_core.diffusion.process import SampleStreams, sample
+from bbb_core.diffusion.process import sample
 from bbb_core.diffusion.sampling import DenoiserProcess, SchedulerProcess, generate
 from bbb_core.diffusion.scheduler import exchange
 from bbb_core.diffusion.training import noise_scheduler

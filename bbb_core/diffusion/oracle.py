@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from bbb_core import checks
-from bbb_core.diffusion.process import Generators, draw_normal
+from bbb_core.diffusion.noise import Generators, draw_normal
 from bbb_core.diffusion.schedule import Schedule, Variance
 from bbb_core.diffusion.weights import AffineWeights, simplex
 from bbb_core.errors import InputError

@@ -22,7 +22,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from bbb_core import checks, rng
-from bbb_core.diffusion.process import ReverseProcess, SampleStreams, draw_normal, require_noise
+from bbb_core.diffusion.noise import SampleStreams, draw_normal
+from bbb_core.diffusion.process import ReverseProcess, require_noise
 from bbb_core.errors import InputError
 from bbb_core.stats.mean_limits import bootstrap_t_limits
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bbb_core import checks, progress
 from bbb_core.diffusion.network import Denoiser
-from bbb_core.diffusion.process import Generators, ImageStreams, draw_normal
+from bbb_core.diffusion.noise import Generators, ImageStreams, draw_normal
 from bbb_core.diffusion.scheduler import gaussian_steps
 from bbb_core.diffusion.training import noise_scheduler
 from bbb_core.errors import InputError

@@ -14,7 +14,7 @@ from bbb_core.diffusion import (
     sample,
     two_group_oracle,
 )
-from bbb_core.diffusion.process import SampleStreams
+from bbb_core.diffusion.noise import SampleStreams
 from bbb_core.errors import InputError
 
 

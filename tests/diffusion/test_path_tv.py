@@ -21,9 +21,9 @@ from bbb_book.chapters.biased_embeddings.spiky_oracles import (
 )
 from bbb_book.oracles.exact_law import exact_comparison
 from bbb_core.diffusion import certificate, two_group_oracle
+from bbb_core.diffusion.noise import draw_normal
 from bbb_core.diffusion.path_tv import path_advantages
 from bbb_core.diffusion.paths import compared_paths, step_terms
-from bbb_core.diffusion.process import draw_normal
 from bbb_core.errors import InputError
 from bbb_core.stats.mean_limits import betting_limit
 from bbb_core.theory import tv_bound_from_kl

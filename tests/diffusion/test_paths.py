@@ -9,7 +9,7 @@ from bbb_book.chapters.biased_embeddings.assumption_breaks import LateDecision
 from bbb_book.chapters.biased_embeddings.bound_ladder import weight, wrong_means_table
 from bbb_book.oracles.exact_law import exact_comparison
 from bbb_core.diffusion import path_kl, two_group_oracle
-from bbb_core.diffusion.process import SampleStreams
+from bbb_core.diffusion.noise import SampleStreams
 from bbb_core.errors import InputError
 
 SURE = 1 - 1e-6

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from bbb_core.diffusion.process import ImageStreams
+from bbb_core.diffusion.noise import ImageStreams
 
 SCRIPT = """
 import os, sys, torch

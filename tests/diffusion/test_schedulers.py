@@ -11,7 +11,8 @@ import torch
 from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
 
 from bbb_core import rng
-from bbb_core.diffusion.process import SampleStreams, require_noise
+from bbb_core.diffusion.noise import SampleStreams
+from bbb_core.diffusion.process import require_noise
 from bbb_core.diffusion.sampling import SchedulerProcess
 from bbb_core.diffusion.scheduler import SAMPLERS, exchange, gaussian_steps
 from bbb_core.errors import InputError

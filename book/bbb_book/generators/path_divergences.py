@@ -13,7 +13,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from bbb_core import checks, progress
-from bbb_core.diffusion.process import ImageStreams, draw_normal, require_noise
+from bbb_core.diffusion.noise import ImageStreams, draw_normal
+from bbb_core.diffusion.process import require_noise
 from bbb_core.diffusion.sampling import SchedulerProcess, to_images
 from bbb_core.errors import InputError
 

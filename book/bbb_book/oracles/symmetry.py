@@ -10,7 +10,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from bbb_core import checks
-from bbb_core.diffusion.process import Generators, ReverseProcess
+from bbb_core.diffusion.noise import Generators
+from bbb_core.diffusion.process import ReverseProcess
 from bbb_core.diffusion.symmetry import cyclic_average
 from bbb_core.errors import InputError
 

@@ -20,7 +20,8 @@ from bbb_book.oracles.symmetry import (
 )
 from bbb_core import theory
 from bbb_core.diffusion import GaussianMixtureOracle, Schedule, sample
-from bbb_core.diffusion.process import ReverseProcess, SampleStreams
+from bbb_core.diffusion.noise import SampleStreams
+from bbb_core.diffusion.process import ReverseProcess
 from bbb_core.errors import InputError
 from bbb_core.rng import torch_generator
 

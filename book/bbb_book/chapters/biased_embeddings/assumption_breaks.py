@@ -9,8 +9,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from bbb_core import checks
+from bbb_core.diffusion.noise import Generators
 from bbb_core.diffusion.oracle import GaussianMixtureOracle
-from bbb_core.diffusion.process import Generators
 
 __all__ = ["ConditionalClipping", "Guided", "LateDecision"]
 

@@ -17,8 +17,8 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from bbb_core import checks, device, rng
+from bbb_core.diffusion.noise import Generators, draw_normal
 from bbb_core.diffusion.path_tv import certificate
-from bbb_core.diffusion.process import Generators, draw_normal
 from bbb_core.stats.mean_limits import bootstrap_t_limits
 from bbb_core.theory import tv_bound_from_kl
 

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from bbb_book.oracles.symmetry import Isometry, rotation
 from bbb_core import checks
+from bbb_core.diffusion.noise import Generators, draw_normal
 from bbb_core.diffusion.oracle import GaussianMixtureOracle
-from bbb_core.diffusion.process import Generators, draw_normal, sample
+from bbb_core.diffusion.process import sample
 from bbb_core.diffusion.schedule import Schedule
 from bbb_core.diffusion.weights import AffineWeights
 
