@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bbb_book.scorers.models import ScoredModel, ScoredModels
-from bbb_core import theory
+from bbb_core import stats, theory
 from bbb_core.alignment.auditing import Audit, audit
 
-__all__ = ["audit_model", "floor_table", "quality", "ranking_auc"]
+__all__ = ["audit_model", "crossed_estimate", "floor_table", "quality", "ranking_auc"]
+
+
+def crossed_estimate(table: Any, *, confidence: float = 0.95) -> dict[str, Any]:
+    """Return the mean of a table [models, occupations] with an interval over other ones of both."""
+    e = stats.crossed_mean_interval(table, confidence=confidence)
+    return {"value": e.value, "low": e.low, "high": e.high, "n": np.size(table)}
 
 
 def audit_model(

@@ -26,14 +26,16 @@ from bbb_book.scorers.caption_bias import (
 )
 from bbb_core import rng
 from bbb_core.alignment.baselines import standardise_by_group
-from bbb_core.alignment.scores import alignment_score, predict_groups
+from bbb_core.alignment.scores import Strategy, alignment_score, predict_groups
 from bbb_core.embedding.mitigations import calibrated_projection, centre_by_group, project_out
 from bbb_core.errors import InputError
 
 __all__ = [
+    "IMAGE_STRATEGIES",
     "LEVELS",
     "Design",
     "audit_design",
+    "design_pictures",
     "measure_caption_bias",
     "measure_encoder",
     "score_images",
@@ -41,6 +43,9 @@ __all__ = [
 
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Degrees of fit: how much of the picture is the drawing of the occupation that was asked for."""
+
+IMAGE_STRATEGIES: tuple[Strategy, ...] = ("plain", "average-then-score", "subclass-score")
+"""Strategies of `score_images`, in the order of its columns."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ def audit_design(repeats: int, seed: int) -> Design:
     )
 
 
-def _pictures(design: Design, drawings: emoji.EmojiPeople, seed: int) -> Float[Tensor, "n 3 s s"]:
+def design_pictures(design: Design, seed: int) -> Float[Tensor, "n 3 s s"]:
+    """Return the picture of every row: two drawings, blended to its degree of fit."""
+    drawings = people()
     images = drawings.images.reshape(20, 2, 6, *drawings.images.shape[1:])
     g, t = torch.from_numpy(design.group), torch.from_numpy(design.tone)
     right = images[torch.from_numpy(design.prompt), g, t]
@@ -137,7 +144,7 @@ def measure_encoder(encoder: Any, repeats: int, pool: int, design_seed: int) -> 
     shaded = encoder.encode_text(shaded_captions()).double().reshape(2, 2, 21, -1)[:, :, :20]
     neutral, men, women = texts[:, :20]
     design = audit_design(repeats, design_seed)
-    v = encoder.encode_image(_pictures(design, drawings, design_seed)).double()
+    v = encoder.encode_image(design_pictures(design, design_seed)).double()
     columns = _strategies(v, texts, shaded, torch.from_numpy(design.prompt))
     held = held_out_drawings(drawings)
     read = encoder.encode_image(drawings.images[held]).double()
@@ -225,8 +232,7 @@ def score_images(
     neutral, men, women = encoder.encode_text(all_captions()).double().reshape(3, 21, -1)[:, :20]
     v = encoder.encode_image(images).double()
     groups = {"man": men[prompt], "woman": women[prompt]}
-    strategies = ("plain", "average-then-score", "subclass-score")
-    scores = [alignment_score(v, neutral[prompt], groups, strategy=s) for s in strategies]
+    scores = [alignment_score(v, neutral[prompt], groups, strategy=s) for s in IMAGE_STRATEGIES]
     return torch.stack(scores, dim=1)
 
 

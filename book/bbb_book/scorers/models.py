@@ -10,7 +10,7 @@ import numpy as np
 
 from bbb_book.data import emoji
 from bbb_book.results.artefacts import artefact
-from bbb_book.scorers.caption_bias import GROUPS, SHADES, EncoderKind
+from bbb_book.scorers.caption_bias import GROUPS, SHADES, EncoderKind, shares_of_men
 from bbb_book.scorers.design import Design, audit_design, measure_caption_bias
 from bbb_book.scorers.published_models import measure_published
 from bbb_core import device
@@ -112,6 +112,11 @@ class ScoredModels:
     def of(self, bias: str) -> list[ScoredModel]:
         """Return the models of one caption bias, one per encoder and seed."""
         return [model for model in self.models if model.bias == bias]
+
+    @property
+    def skewed(self) -> list[ScoredModel]:
+        """The models whose neutral captions go more often with one group, in some occupation."""
+        return [model for model in self.models if (shares_of_men(model.bias) != 0.5).any()]
 
     @property
     def encoders(self) -> list[str]:

@@ -10,8 +10,8 @@ from bbb_book.chapters.alignment_auditing import audit_promises, scorer_bias
 from bbb_book.chapters.alignment_auditing import figures as auditing_figures
 from bbb_book.chapters.alignment_auditing.audit_trials import run_trials
 from bbb_book.chapters.alignment_mitigation import figures as alignment_mitigation
-from bbb_book.chapters.reward_for_imbalance import figures as reward_for_imbalance
-from bbb_book.chapters.reward_for_imbalance import trained_rewards
+from bbb_book.chapters.reward_for_imbalance import figures as reward_figures
+from bbb_book.chapters.reward_for_imbalance import rewards, trained_rewards
 from bbb_book.scorers.audits import audit_model, floor_table, quality, ranking_auc
 from bbb_book.scorers.models import STRATEGY_COLUMNS
 
@@ -84,7 +84,7 @@ def test_levels_are_judged_by_the_level():
 
 
 def test_reward_chapter(models):
-    chapter = reward_for_imbalance
+    chapter = rewards
     assert chapter.reward(models)["low"] > 0
     for found in (
         chapter.balanced_reward(models), chapter.predicted(models), chapter.subclass(models),
@@ -92,7 +92,7 @@ def test_reward_chapter(models):
     ):  # fmt: skip
         assert inside(found)
     assert chapter.subclass(models)["high"] < 0
-    for draw in (chapter.rewards_figure, chapter.prices_figure, chapter.curve):
+    for draw in (reward_figures.rewards_figure, reward_figures.prices_figure, reward_figures.curve):
         assert draw(models).get_axes()
 
 
@@ -141,4 +141,4 @@ def test_trained_generators_are_paid_for_whom_they_draw(models):
     table = trained_rewards.board(made, models, judges[-1].bias)
     assert table.loc["subclass-sampled", "plain (SD)"] == "+0.00"
     assert list(table["men"])[2:] == ["0.95", "0.05", "0.50"]
-    assert trained_rewards.agreement_figure(made, models).get_axes()
+    assert reward_figures.agreement_figure(made, models).get_axes()

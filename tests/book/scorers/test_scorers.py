@@ -10,8 +10,12 @@ import pytest
 import torch
 
 from bbb_book.chapters.alignment_auditing.scorer_bias import scorer_card
-from bbb_book.chapters.reward_for_imbalance import figures as reward_for_imbalance
-from bbb_book.chapters.reward_for_imbalance.drawn_shares import load_shares
+from bbb_book.chapters.reward_for_imbalance.drawn_shares import (
+    SYNTHETIC,
+    generators_said,
+    load_shares,
+)
+from bbb_book.chapters.reward_for_imbalance.rewards import ranking
 from bbb_book.data import emoji
 from bbb_book.scorers.caption_bias import people, train_scorer
 from bbb_book.scorers.design import score_images
@@ -45,15 +49,14 @@ def test_rankings_from_a_table_of_counts(models, tmp_path):
         rows += [f"{name},{o},{men},{women}" for o in emoji.OCCUPATIONS]
     file = tmp_path / "counts.csv"
     file.write_text("\n".join(rows))
-    chapter = reward_for_imbalance
-    table = chapter.ranking(models, "men:0.8", str(file))
+    table = ranking(models, "men:0.8", str(file))
     assert table.loc["even", "plain (SD)"] == "+0.000"
     assert (
         table.loc["lopsided", "plain (SD)"]
-        == chapter.ranking(models, "men:0.8", chapter.SYNTHETIC).loc["men only", "plain (SD)"]
+        == ranking(models, "men:0.8", SYNTHETIC).loc["men only", "plain (SD)"]
     )
-    assert "counts.csv" in chapter.generators_said(str(file))
-    assert "set by hand" in chapter.generators_said(chapter.SYNTHETIC)
+    assert "counts.csv" in generators_said(str(file))
+    assert "set by hand" in generators_said(SYNTHETIC)
 
 
 @pytest.mark.parametrize(

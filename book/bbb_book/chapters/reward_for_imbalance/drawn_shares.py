@@ -1,4 +1,4 @@
-"""Shares of groups that generators draw, read from a table of counts (theorem T4)."""
+"""Shares of groups that generators draw: set by hand, or read from counts (theorem T4)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from bbb_book.data import emoji
+from bbb_book.scorers.caption_bias import GROUPS
 from bbb_core.errors import InputError
 from bbb_core.io.tables import read_table
 
-__all__ = ["load_shares"]
+__all__ = ["LEAN", "SYNTHETIC", "generators", "generators_said", "load_shares"]
+
+LEAN = 0.8
+"""Share of men of the unfair generator where the captions themselves are balanced."""
+SYNTHETIC = "synthetic"
+"""The name of generators whose shares are set by hand."""
 
 
 def load_shares(
@@ -71,3 +78,28 @@ def load_shares(
             rows.append(counts[at[0]])
         found[name] = np.array(rows) / np.sum(rows, axis=1, keepdims=True)
     return found
+
+
+def generators(source: str) -> dict[str, np.ndarray]:
+    """Return shares [occupations, groups] of the generators to rank, by name.
+
+    Parameters
+    ----------
+    source : str
+        ``synthetic``: shares set by hand. Otherwise a file of counts; see `load_shares`.
+    """
+    if source != SYNTHETIC:
+        return load_shares(source, prompts=emoji.OCCUPATIONS, groups=GROUPS)
+    shares = {
+        "balanced": 0.5, "subclass-sampled": 0.5, f"{LEAN:.0%} men".replace("%", " %"): LEAN,
+        "men only": 1.0, "women only": 0.0,
+    }  # fmt: skip
+    n = len(emoji.OCCUPATIONS)
+    return {name: np.tile([men, 1 - men], (n, 1)) for name, men in shares.items()}
+
+
+def generators_said(source: str) -> str:
+    """Say where the shares of the ranked generators come from."""
+    if source == SYNTHETIC:
+        return "The shares of these generators are set by hand; no image was generated."
+    return f"The shares of these generators are measured counts, read from {Path(source).name}."

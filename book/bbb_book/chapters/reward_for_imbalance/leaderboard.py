@@ -11,7 +11,7 @@ from scipy import special
 from bbb_core import checks
 from bbb_core.errors import InputError
 
-__all__ = ["Leaderboard", "leaderboard", "prices", "simulate_leaderboards"]
+__all__ = ["Leaderboard", "leaderboard", "simulate_leaderboards"]
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,3 @@ def simulate_leaderboards(
             total[board] = pool[np.arange(prompts)[:, None], group, row].mean()
         means.append(total)
     return means[0] > means[1]
-
-
-def prices(pool: np.ndarray) -> np.ndarray:
-    """Return the price of fairness (T4) per prompt: best group's mean minus the balanced mean."""
-    means = _pool(pool).mean(axis=2)
-    return means.max(axis=1) - means.mean(axis=1)

@@ -1,13 +1,12 @@
-"""Numbers and figures of trained generators in the chapter on rewards for imbalance (T4)."""
+"""What scorers pay trained generators, and what theorem T4 foretells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from bbb_book.chapters.reward_for_imbalance.scored_generators import (
     SOURCES,
@@ -17,13 +16,11 @@ from bbb_book.generators.geometry import mean_rank_correlation
 from bbb_book.generators.studies import Study, Tuning, study_artefact
 from bbb_book.results.artefacts import Artefact
 from bbb_book.scorers.caption_bias import shares_of_men
+from bbb_book.scorers.design import IMAGE_STRATEGIES
 from bbb_book.scorers.models import ScoredModel, ScoredModels
-from bbb_book.style import figure, house, palette
 
-__all__ = ["agreement", "agreement_figure", "board", "scored"]
+__all__ = ["JUDGED", "agreement", "board", "differences", "judges", "scored"]
 
-KINDS = ("plain", "average-then-score", "subclass-score")
-"""Columns of the stored scores."""
 JUDGED = SOURCES[:2]
 """Sources whose prompts name no group."""
 
@@ -54,7 +51,7 @@ def scored(
     )
 
 
-def _judges(models: ScoredModels) -> list[ScoredModel]:
+def judges(models: ScoredModels) -> list[ScoredModel]:
     """Return the scorers in the order of the artefact."""
     first = min(model.seed for model in models)
     return [model for model in models if model.seed == first]
@@ -62,7 +59,7 @@ def _judges(models: ScoredModels) -> list[ScoredModel]:
 
 def _standard(made: Mapping[str, Any], kind: str = "plain") -> np.ndarray:
     """Return scores [scorers, sources, 20, n] in units of the spread within prompts."""
-    scores = np.asarray(made["scores"], dtype=np.float64)[..., KINDS.index(kind)]
+    scores = np.asarray(made["scores"], dtype=np.float64)[..., IMAGE_STRATEGIES.index(kind)]
     fair = np.concatenate([scores[:, 2], scores[:, 3]], axis=-1)
     return scores / np.sqrt(fair.var(axis=-1).mean(axis=-1))[:, None, None, None]
 
@@ -73,12 +70,12 @@ def _men(made: Mapping[str, Any]) -> np.ndarray:
     return (counts[..., 0] + 0.5) / (counts[..., :2].sum(-1) + 1)
 
 
-def _differences(made: Mapping[str, Any], models: ScoredModels) -> list[tuple[Any, Any]]:
+def differences(made: Mapping[str, Any], models: ScoredModels) -> list[tuple[Any, Any]]:
     """Return (predicted, measured) [20] for each skewed scorer and each neutral source."""
     standard, men = _standard(made), _men(made)
     fair = (standard[:, 2].mean(-1) + standard[:, 3].mean(-1)) / 2
     pairs = []
-    for row, judge in enumerate(_judges(models)):
+    for row, judge in enumerate(judges(models)):
         if (shares_of_men(judge.bias) == 0.5).all():
             continue
         pool = np.asarray(judge.values["pool"], dtype=np.float64)[..., 0]
@@ -91,7 +88,7 @@ def _differences(made: Mapping[str, Any], models: ScoredModels) -> list[tuple[An
 
 def agreement(made: Mapping[str, Any], models: ScoredModels) -> dict[str, Any]:
     """Return the mean rank correlation of predicted and measured differences of score."""
-    e = mean_rank_correlation(_differences(made, models), seed=0)
+    e = mean_rank_correlation(differences(made, models), seed=0)
     low, high = min(e.low, e.value), max(e.high, e.value)
     return {"value": e.value, "low": low, "high": high, "n": len(made["counts"][0])}
 
@@ -101,7 +98,7 @@ def board(made: Mapping[str, Any], models: ScoredModels, bias: str) -> pd.DataFr
 
     Means over the scorers of one caption bias; `men` is the mean share over occupations.
     """
-    rows = [i for i, judge in enumerate(_judges(models)) if judge.bias == bias]
+    rows = [i for i, judge in enumerate(judges(models)) if judge.bias == bias]
     men, table = _men(made), {}
     mixed = (men[2] + men[3]) / 2
     sources = {name: men[i] for i, name in enumerate(SOURCES)} | {"subclass-sampled": mixed}
@@ -110,31 +107,9 @@ def board(made: Mapping[str, Any], models: ScoredModels, bias: str) -> pd.DataFr
             "men": f"{share.mean():.2f}",
             "imbalance": f"{np.abs(share - 0.5).mean():.2f}",
         }
-        for kind in KINDS:
+        for kind in IMAGE_STRATEGIES:
             means = _standard(made, kind)[rows].mean(axis=(-1, -2))
             fair = (means[:, 2] + means[:, 3]) / 2
             value = 0.0 if name not in SOURCES else (means[:, SOURCES.index(name)] - fair).mean()
             table[name][f"{kind} (SD)"] = f"{value:+.2f}"
     return pd.DataFrame(table).T.rename_axis("images from")
-
-
-@house
-def agreement_figure(made: Mapping[str, Any], models: ScoredModels) -> Figure:
-    """Draw measured against predicted differences of score, a mark per occupation and scorer."""
-    fig, axes = figure(1, len(JUDGED), height=2.9, sharey=True)
-    judges = [j for j in _judges(models) if (shares_of_men(j.bias) != 0.5).any()]
-    pairs = _differences(made, models)
-    biases: Sequence[str] = list(dict.fromkeys(judge.bias for judge in judges))
-    looks = palette(biases)
-    for i, judge in enumerate(judges):
-        for source, axis in enumerate(axes):
-            known = judge.bias in axis.get_legend_handles_labels()[1]
-            name = None if known else judge.bias
-            points = looks[judge.bias].points(markersize=4, alpha=0.8, label=name)
-            axis.plot(*pairs[len(JUDGED) * i + source], **points)
-    for name, axis in zip(JUDGED, axes, strict=True):
-        axis.axline((0, 0), slope=1, color="0.6", linewidth=1)
-        axis.set_xlabel(f"predicted (SD): {name}")
-    axes[0].set_ylabel("measured (SD)")
-    axes[0].legend(title="captions of the scorer", fontsize=8, title_fontsize=8)
-    return fig
