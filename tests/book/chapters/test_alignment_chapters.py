@@ -9,7 +9,8 @@ import pytest
 from bbb_book.chapters.alignment_auditing import audit_promises, scorer_bias
 from bbb_book.chapters.alignment_auditing import figures as auditing_figures
 from bbb_book.chapters.alignment_auditing.audit_trials import run_trials
-from bbb_book.chapters.alignment_mitigation import figures as alignment_mitigation
+from bbb_book.chapters.alignment_mitigation import figures as mitigation_figures
+from bbb_book.chapters.alignment_mitigation import misread_groups, repairs, strategy_gaps
 from bbb_book.chapters.reward_for_imbalance import figures as reward_figures
 from bbb_book.chapters.reward_for_imbalance import rewards, trained_rewards
 from bbb_book.scorers.audits import audit_model, floor_table, quality, ranking_auc
@@ -97,28 +98,29 @@ def test_reward_chapter(models):
 
 
 def test_mitigation_chapter(models):
-    chapter = alignment_mitigation
-    found = chapter.compare(models, chapter.SUBCLASS, "plain")
+    subclass, average = strategy_gaps.SUBCLASS, strategy_gaps.AVERAGE
+    found = strategy_gaps.compare(models, subclass, "plain")
     assert found["high"] < 0
-    assert not chapter.compare(models, chapter.SUBCLASS, chapter.AVERAGE)["high"] < -0.02
-    best, against = chapter.best_other(models)
+    assert not strategy_gaps.compare(models, subclass, average)["high"] < -0.02
+    best, against = strategy_gaps.best_other(models)
     assert best in STRATEGY_COLUMNS
     assert inside(against)
-    ratios = chapter.repair_ratios(models)
+    ratios = repairs.repair_ratios(models)
     for estimate in (
-        chapter.cost(models), chapter.named_group(models), chapter.misread(models),
-        chapter.repaired(ratios), chapter.against_isotonic(ratios),
-        chapter.read_groups(models), chapter.four_groups(models),
+        strategy_gaps.cost(models), misread_groups.named_group(models),
+        misread_groups.misread(models), repairs.repaired(ratios),
+        repairs.against_isotonic(ratios), strategy_gaps.read_groups(models),
+        strategy_gaps.four_groups(models),
     ):  # fmt: skip
         assert inside(estimate)
-    assert chapter.repaired(ratios)["value"] < 1
-    assert list(chapter.repair_table(ratios).index) == list(ratios.columns)
-    assert chapter.four_groups(models)["high"] < 0
-    assert len(chapter.four_table(models)) == 5
-    assert len(chapter.by_kind(models)) == len(models.biases)
-    assert len(chapter.tests(models)) == len(STRATEGY_COLUMNS) - 1
-    assert len(chapter.summary(models)) == len(STRATEGY_COLUMNS)
-    for draw in (chapter.gaps_figure, chapter.misread_figure):
+    assert repairs.repaired(ratios)["value"] < 1
+    assert list(repairs.repair_table(ratios).index) == list(ratios.columns)
+    assert strategy_gaps.four_groups(models)["high"] < 0
+    assert len(strategy_gaps.four_table(models)) == 5
+    assert len(strategy_gaps.by_kind(models)) == len(models.biases)
+    assert len(strategy_gaps.tests(models)) == len(STRATEGY_COLUMNS) - 1
+    assert len(strategy_gaps.summary(models)) == len(STRATEGY_COLUMNS)
+    for draw in (mitigation_figures.gaps_figure, mitigation_figures.misread_figure):
         assert draw(models).get_axes()
 
 
