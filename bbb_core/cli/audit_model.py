@@ -134,11 +134,11 @@ def _draw(made: Path, process: Any, rows: Any, prompts: dict[str, str], options:
     import pandas as pd
     from PIL import Image
 
-    from bbb_core.diffusion.load import draw_images
+    from bbb_core.diffusion.sampling import generate
 
     if not options["images"]:
         return
-    drawn = draw_images(process, rows, options["images"], seed=options["seed"])
+    drawn = generate(process, rows, options["images"], seed=options["seed"])
     (made / "images").mkdir()
     listed = []
     for number, ((name, prompt), images) in enumerate(zip(prompts.items(), drawn, strict=True)):

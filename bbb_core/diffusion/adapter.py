@@ -103,7 +103,8 @@ class PipelineProcess(SchedulerProcess):
     @torch.no_grad()
     def decode(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 height width"]:
         """Return images in [0, 1] from latents, by the VAE where there is one."""
-        if self.vae is not None:
-            dtype = next(self.vae.parameters()).dtype
-            x = self.vae.decode((x / self.vae.config.scaling_factor).to(dtype)).sample
-        return ((x.float() + 1) / 2).clamp(0, 1)
+        if self.vae is None:
+            return super().decode(x)
+        dtype, scale = next(self.vae.parameters()).dtype, self.vae.config.scaling_factor
+        parts = [self.vae.decode((one / scale).to(dtype)).sample for one in x.split(self.batch)]
+        return super().decode(torch.cat(parts).float())

@@ -31,7 +31,7 @@ from bbb_core.diffusion.noise import ImageStreams, draw_normal
 from bbb_core.diffusion.path_tv import path_advantages
 from bbb_core.diffusion.paths import step_terms
 from bbb_core.diffusion.process import require_noise
-from bbb_core.diffusion.sampling import SchedulerProcess, to_images
+from bbb_core.diffusion.sampling import SchedulerProcess
 from bbb_core.errors import InputError
 from bbb_core.stats.intervals import binomial_interval, multinomial_intervals
 from bbb_core.stats.mean_limits import betting_limit
@@ -129,7 +129,7 @@ def coupled_run(
     for step in range(steps, 0, -1):
         if step in cuts:
             tails[step] = x
-            predictions[step] = to_images(process.predicted(x, step, common))
+            predictions[step] = process.decode(process.predicted(x, step, common))
         states = torch.cat([x, x, *tails.values()])
         prompts = torch.stack([condition, other, *[common] * len(tails)]).repeat_interleave(n, 0)
         means = process.mean(states, step, prompts).split(n)
@@ -140,8 +140,8 @@ def coupled_run(
         for k, mean in zip(list(tails), means[2:], strict=True):
             tails[k] = mean + sigma * noise
     done = process.finish(torch.cat([x, *tails.values()])).split(n)
-    ends = {k: to_images(end) for k, end in zip(tails, done[1:], strict=True)}
-    return CoupledRun(to_images(done[0]), ends, predictions, log_ratios)
+    ends = {k: process.decode(end) for k, end in zip(tails, done[1:], strict=True)}
+    return CoupledRun(process.decode(done[0]), ends, predictions, log_ratios)
 
 
 def coupled_pair(

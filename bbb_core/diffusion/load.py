@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from bbb_core import progress
@@ -20,14 +19,13 @@ from bbb_core.diffusion.adapter import PipelineProcess
 from bbb_core.diffusion.checkpoint import load_model
 from bbb_core.diffusion.noise import SampleStreams
 from bbb_core.diffusion.pipeline import load_pipeline
-from bbb_core.diffusion.process import sample
-from bbb_core.diffusion.sampling import DenoiserProcess, SchedulerProcess, generate
+from bbb_core.diffusion.sampling import DenoiserProcess, SchedulerProcess
 from bbb_core.diffusion.scheduler import exchange
 from bbb_core.diffusion.training import noise_scheduler
 from bbb_core.embedding.encoder import check_lengths
 from bbb_core.errors import InputError
 
-__all__ = ["draw_images", "load_process"]
+__all__ = ["load_process"]
 
 Encode = Callable[[list[str]], Tensor]
 
@@ -173,17 +171,3 @@ def _quiet() -> Iterator[None]:
             log.set_verbosity(level)
             if bars:
                 log.enable_progress_bar()
-
-
-def draw_images(
-    process: SchedulerProcess, conditions: Float[Tensor, "m *tokens d"], n: int, *, seed: int = 0
-) -> Float[Tensor, "m n c h w"]:
-    """Draw n images in [0, 1] for each condition; a pipeline's latents are decoded."""
-    if not isinstance(process, PipelineProcess):
-        return generate(process, conditions, n, seed=seed)
-    drawn = []
-    for i, row in enumerate(conditions):
-        each = row.expand(n, *row.shape)
-        x = sample(process, each, n, generators=SampleStreams(seed, n, "images", i))
-        drawn.append(process.decode(process.finish(x)).cpu())
-    return torch.stack(drawn)

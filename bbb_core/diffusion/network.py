@@ -5,7 +5,7 @@ Serves the chapter "A diffusion model of emoji people".
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import torch
@@ -222,24 +222,6 @@ class Denoiser(nn.Module):
     def size(self) -> int:
         """Number of trainable parameters."""
         return sum(p.numel() for p in self.parameters())
-
-    def architecture(self) -> dict[str, str]:
-        """Return the rows of the architecture table: name and value, as text."""
-        rows = {k.replace("_", " "): str(v) for k, v in asdict(self.config).items()}
-        return {
-            "network": type(self.unet).__name__ + " (diffusers)",
-            "parameters": f"{self.size:,}",
-            **rows,
-            "input of the U-Net": "x".join(
-                str(n)
-                for n in (
-                    self.config.image_channels * self.config.block**2,
-                    *(self.config.resolution // self.config.block,) * 2,
-                )
-            ),
-            "prediction": "v",
-            "normalisation": "group norm, scale and shift from time and prompt",
-        }
 
 
 def build_denoiser(config: NetworkConfig, *, seed: int = 0) -> Denoiser:

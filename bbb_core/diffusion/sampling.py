@@ -20,12 +20,7 @@ from bbb_core.diffusion.scheduler import gaussian_steps
 from bbb_core.diffusion.training import noise_scheduler
 from bbb_core.errors import InputError
 
-__all__ = ["DenoiserProcess", "SchedulerProcess", "generate", "to_images"]
-
-
-def to_images(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Map states in [-1, 1] to intensities in [0, 1], float32; the same map for every prompt."""
-    return ((x + 1) / 2).clamp(0, 1).float()
+__all__ = ["DenoiserProcess", "SchedulerProcess", "generate"]
 
 
 class SchedulerProcess(ABC):
@@ -182,6 +177,10 @@ class SchedulerProcess(ABC):
         """
         return self.predicted(x, 1, self.null()) if self._finishes else x
 
+    def decode(self, x: Tensor) -> Float[Tensor, "n channels height width"]:
+        """Map states in [-1, 1] to intensities in [0, 1], float32; the same for every prompt."""
+        return ((x + 1) / 2).clamp(0, 1).float()
+
 
 class DenoiserProcess(SchedulerProcess):
     """The reverse process that a trained denoiser really runs.
@@ -275,7 +274,7 @@ def generate(
             if sigma > 0:
                 z = torch.cat([draw_normal(s, n, process.image_shape) for s in noises])
                 x.add_(z.to(x.device), alpha=sigma)
-        out.append(to_images(process.finish(x)).cpu().unflatten(0, (len(rows), n)))
+        out.append(process.decode(process.finish(x)).cpu().unflatten(0, (len(rows), n)))
         bar.update(len(c))
     bar.close()
     return torch.cat(out)

@@ -72,10 +72,7 @@ class AffineWeights:
     @classmethod
     def scalar(cls) -> AffineWeights:
         """Return the map of a scalar condition c = w to (w, 1 - w)."""
-        return cls(
-            matrix=torch.tensor([[1.0], [-1.0]], dtype=torch.float64),
-            offset=torch.tensor([0.0, 1.0], dtype=torch.float64),
-        )
+        return cls(torch.tensor([[1.0], [-1.0]]).double(), torch.tensor([0.0, 1.0]).double())
 
     @classmethod
     def from_anchors(

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import save_file
 
 from bbb_core.cli import main
 from bbb_core.diffusion.checkpoint import save_model
-from bbb_core.diffusion.load import draw_images, load_process
+from bbb_core.diffusion.load import load_process
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
+from bbb_core.diffusion.sampling import generate
 from bbb_core.diffusion.scheduler import SAMPLERS
-from bbb_core.embedding.table import save_table
 from bbb_core.errors import InputError
 
 PROMPTS = {"neutral": "a cook", "man": "a male cook", "woman": "a female cook"}
@@ -25,6 +26,9 @@ FAST = ["--steps", "3", "--paths", "20"]
 
 def run(*arguments):
     return CliRunner().invoke(main, ["audit", "model", *map(str, arguments)])
+
+
+TEXTS = {"texts": json.dumps(list(PROMPTS.values()))}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,7 @@ def checkpoint(tmp_path_factory):
         model.fit_conditions(rows)
         torch.nn.init.normal_(model.project.weight)
     save_model(folder, model, about={"data": "none"})
-    save_table(folder / "rows.safetensors", list(PROMPTS.values()), rows)
+    save_file({"embeddings": rows}, folder / "rows.safetensors", TEXTS)
     return folder
 
 
@@ -62,7 +66,7 @@ def test_a_checkpoint_is_audited_and_its_images_listed(checkpoint, tmp_path):
 def test_a_refuted_assumption_leaves_no_bound_that_rests_on_it(checkpoint, tmp_path):
     """Prompts with one embedding: whatever they draw, it is the same for both groups."""
     same = tmp_path / "same.safetensors"
-    save_table(same, list(PROMPTS.values()), torch.eye(6)[[0, 0, 0]])
+    save_file({"embeddings": torch.eye(6)[[0, 0, 0]]}, same, TEXTS)
     words = [checkpoint, "--encoder", f"table:{same}", *WORDS, *FAST, "--paths", 64]
     out = tmp_path / "out"
     made = run(*words, "--out", out)
@@ -119,7 +123,7 @@ def test_a_checkpoint_takes_every_sampler(checkpoint, sampler):
     encoder = f"table:{checkpoint / 'rows.safetensors'}"
     process, encode = load_process(checkpoint, encoder=encoder, sampler=sampler, steps=3, eta=1.0)
     assert SAMPLERS[sampler][0] in process.sampler
-    assert draw_images(process, encode(["a cook"]), 2).isfinite().all()
+    assert generate(process, encode(["a cook"]), 2).isfinite().all()
 
 
 def test_a_prompt_that_the_pipeline_would_cut_is_refused(pipeline):

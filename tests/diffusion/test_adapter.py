@@ -51,7 +51,10 @@ def test_any_pipeline_gets_a_certificate(pipeline, guidance):
     assert 0 < made.tv <= made.tv_bound <= 1
     x = process.initial(2, generators=[g, g])
     assert process.decode(process.mean(x, 1, prompts[0])).shape == (2, 3, 8, 8)
-    assert generate(process, prompts, 2).shape == (2, 2, 4, 8, 8)
+    images = generate(process, prompts, 2)
+    assert images.shape == (2, 2, 3, 8, 8)
+    assert images.min() >= 0
+    assert images.max() <= 1
 
 
 def test_pipelines_without_parts_are_refused():

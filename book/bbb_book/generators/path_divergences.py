@@ -15,7 +15,7 @@ from torch import Tensor
 from bbb_core import checks, progress
 from bbb_core.diffusion.noise import ImageStreams, draw_normal
 from bbb_core.diffusion.process import require_noise
-from bbb_core.diffusion.sampling import SchedulerProcess, to_images
+from bbb_core.diffusion.sampling import SchedulerProcess
 from bbb_core.errors import InputError
 
 __all__ = ["PathDivergences", "path_divergences"]
@@ -76,5 +76,5 @@ def path_divergences(
             gaps = (means[1:] - means[:1]).flatten(2).square().sum(2)
             terms[i, :, :, step - 1] = gaps.cpu() / (2 * sigma**2)
             x = means[0] + sigma * draw_normal(noises, n, process.image_shape).to(x)
-        images.append(to_images(process.finish(x)).cpu())
+        images.append(process.decode(process.finish(x)).cpu())
     return PathDivergences(torch.stack(images), terms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pandas as pd
 
 from bbb_book.generators.people import describe_training
@@ -24,7 +26,16 @@ def architecture(study: Study) -> pd.DataFrame:
     network = NetworkConfig(
         embedding_dim=dim, resolution=study.size, channels=study.channels, layers=study.layers
     )
-    rows = build_denoiser(network).architecture()
+    model = build_denoiser(network)
+    inner = (network.image_channels * network.block**2, *(network.resolution // network.block,) * 2)
+    rows = {
+        "network": type(model.unet).__name__ + " (diffusers)",
+        "parameters": f"{model.size:,}",
+        **{k.replace("_", " "): str(v) for k, v in asdict(network).items()},
+        "input of the U-Net": "x".join(str(n) for n in inner),
+        "prediction": "v",
+        "normalisation": "group norm, scale and shift from time and prompt",
+    }
     return pd.DataFrame({"value": rows.values()}, index=pd.Index(rows, name="network"))
 
 
