@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
-from bbb_core.embedding import association_test, scan
+from bbb_core.embedding import association_test
 from bbb_core.rng import generator
-
-ROWS, DIM, PROMPTS = 1_000_000, 512, 100
 
 
 def unit(seed: int, n: int, d: int = 50) -> torch.Tensor:
@@ -24,24 +21,3 @@ def test_exact_weat(benchmark, n):
     result = benchmark(association_test, *sets)
     assert result.exact
     benchmark.extra_info["splits"] = result.n_permutations
-
-
-@pytest.fixture(scope="module")
-def million(tmp_path_factory):
-    """Return a .npy file of a million half-precision rows, written in pieces (1 GB)."""
-    path = tmp_path_factory.mktemp("scan") / "rows.npy"
-    rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(ROWS, DIM))
-    rng = generator(0)
-    for start in range(0, ROWS, 50_000):
-        rows[start : start + 50_000] = rng.standard_normal((50_000, DIM), dtype=np.float32)
-    rows.flush()
-    return path
-
-
-def test_scan_of_a_million_rows(benchmark, million):
-    """1,000,000 x 512 rows against 100 prompts in one pass."""
-    prompts = unit(5, PROMPTS, DIM)
-    found = benchmark.pedantic(
-        scan, args=(million, prompts), kwargs={"pairs": [(0, 1)]}, rounds=1, iterations=1
-    )
-    assert found.n == ROWS

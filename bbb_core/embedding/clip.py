@@ -1,13 +1,22 @@
-"""CLIP models through open_clip: published weights or local files (embedding chapter)."""
+"""CLIP models through open_clip: published weights or local files (embedding chapter).
+
+A spec leads to a `Build`: which network the weights belong to (`clip_weights`), or to a checked
+`Folder` that describes its own (`clip_folder`). The network is built, the weights are loaded, and
+every tensor must have the shape that the network asks for.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import torch
 from jaxtyping import Float
+from open_clip.model import set_model_preprocess_cfg
+from open_clip.transform import PreprocessCfg
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -23,9 +32,9 @@ from bbb_core.embedding.clip_weights import (
     split_model,
 )
 from bbb_core.embedding.encoder import BatchedEncoder, unit
-from bbb_core.embedding.minilm import file_sha256
 from bbb_core.errors import InputError
 from bbb_core.io.files import regular_file
+from bbb_core.io.writing import sha256
 from bbb_core.progress import bar
 
 __all__ = ["OpenCLIP", "load_open_clip"]
@@ -104,15 +113,14 @@ class OpenCLIP(BatchedEncoder):
         starts = range(0, len(images), self.batch_size)
         for start in bar(starts, total=len(starts), desc=f"{self.name} images"):
             part = images[start : start + self.batch_size].to(self._device, torch.float32)
-            raw = self._network.encode_image(_prepare(part, self._network.visual))
+            raw = self._network.encode_image(_prepare(part, self._network.visual.preprocess_cfg))
             names = [f"image {start + i}" for i in range(len(part))]
             rows.append(torch.from_numpy(unit(raw, names)))
         return torch.cat(rows)
 
 
-def _prepare(images: Tensor, visual: Any) -> Tensor:
+def _prepare(images: Tensor, said: dict[str, Any]) -> Tensor:
     """Resize, crop and normalise as the model's preprocessing says."""
-    said = visual.preprocess_cfg
     size = said["size"] if isinstance(said["size"], (tuple, list)) else (said["size"],) * 2
     height, width = int(size[0]), int(size[1])
     if tuple(images.shape[2:]) != (height, width):
@@ -154,23 +162,15 @@ def load_open_clip(
             f"encoder 'open_clip:{rest}' must be open_clip:MODEL/PRETRAINED, for instance "
             "open_clip:ViT-B-32/laion2b_s34b_b79k or open_clip:ViT-B-32/FILE.safetensors."
         )
-    if name == "local":
-        folder = read_folder(Path(weights))
-        build = _folder_build(folder, Path(weights) / WEIGHTS)
-    else:
-        folder = None
-        model, quick = split_model(name)
-        if _is_path(weights):
-            build = of_file(model, quick, _safe(Path(weights), rest))
-        else:
-            build = published(model, quick, weights)
+    folder = read_folder(Path(weights)) if name == "local" else None
+    build = _published_or_file(name, weights, rest) if folder is None else _described(folder)
     try:
         network = _network(build, folder)
         tokenizer = _tokenizer(build.model) if folder is None else folder.tokenizer
         with torch.inference_mode():
             dim = int(network.encode_text(tokenizer(["a"])).shape[1])
     except _DAMAGE as error:
-        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else "unreadable"
+        reason = next(iter(str(error).strip().splitlines()), "unreadable")[:160]
         raise InputError(
             f"encoder 'open_clip:{rest}': {build.path.name} is no checkpoint of this model "
             f"({reason})."
@@ -182,36 +182,31 @@ def load_open_clip(
     )  # fmt: skip
 
 
-def _is_path(weights: str) -> bool:
-    return "/" in weights or Path(weights).suffix in {".safetensors", *_PICKLES}
-
-
-def _safe(path: Path, rest: str) -> Path:
+def _published_or_file(name: str, weights: str, rest: str) -> Build:
+    model, quick = split_model(name)
+    path = Path(weights)
+    if "/" not in weights and path.suffix not in {".safetensors", *_PICKLES}:
+        return published(model, quick, weights)
     if path.suffix != ".safetensors":
         raise InputError(
             f"encoder 'open_clip:{rest}': {path.name} may hold code that runs when it is read; "
             "convert it where you trust it (torch.load, then safetensors.torch.save_file)."
         )
-    return regular_file(path, name="open_clip weights", most=_LARGEST)
+    return of_file(model, quick, regular_file(path, name="open_clip weights", most=_LARGEST))
 
 
-def _folder_build(folder: Folder, path: Path) -> Build:
+def _described(folder: Folder) -> Build:
     """Describe a folder by its configuration; a known hash has the last word."""
-    regular_file(path, name="open_clip weights", most=_LARGEST)
-    known = known_file(path)
-    if known is not None:
-        return known
-    return Build(
-        model=file_sha256(path.with_name(CONFIG), "open_clip"), path=path,
-        sha256=file_sha256(path, "open_clip"), preprocessing=folder.preprocessing,
+    path = regular_file(folder.path / WEIGHTS, name="open_clip weights", most=_LARGEST)
+    return known_file(path) or Build(
+        model=sha256(folder.path / CONFIG, name="open_clip"), path=path,
+        sha256=sha256(path, name="open_clip"), preprocessing=folder.preprocessing,
         quick_gelu=bool(folder.network.get("quick_gelu", False)),
     )  # fmt: skip
 
 
 def _network(build: Build, folder: Folder | None) -> Any:
     """Build the network and load the weights, which must fit it tensor by tensor."""
-    import open_clip
-
     with safe_open(build.path, framework="pt") as stream:
         held = {name: tuple(stream.get_slice(name).get_shape()) for name in stream.keys()}  # noqa: SIM118
     with torch.random.fork_rng(devices=[]):  # building a network draws from the global stream
@@ -222,10 +217,12 @@ def _network(build: Build, folder: Folder | None) -> Any:
                 force_preprocess_cfg=build.preprocessing,
             )  # fmt: skip
         else:
-            _announced(folder, build, held)
+            _check_size(folder, build, held)
             network = folder.build(quick_gelu=build.quick_gelu)
             open_clip.load_checkpoint(network, str(build.path))
-            _set_images(network, build.preprocessing)
+            size = {"size": network.visual.image_size}
+            said = asdict(PreprocessCfg()) | size | (build.preprocessing or {})
+            set_model_preprocess_cfg(network, said)
     for name, tensor in network.state_dict().items():
         if name in held and tensor.ndim and tuple(tensor.shape) != held[name]:
             raise ValueError(f"{name} has shape {held[name]}, the model {tuple(tensor.shape)}")
@@ -234,7 +231,7 @@ def _network(build: Build, folder: Folder | None) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def _announced(folder: Folder, build: Build, held: dict[str, tuple[int, ...]]) -> None:
+def _check_size(folder: Folder, build: Build, held: dict[str, tuple[int, ...]]) -> None:
     """Refuse a configuration of many more numbers than the file holds, before they are made."""
     with torch.device("meta"):
         network = folder.build(quick_gelu=build.quick_gelu)
@@ -244,19 +241,6 @@ def _announced(folder: Folder, build: Build, held: dict[str, tuple[int, ...]]) -
         raise ValueError(f"the configuration announces {announced} numbers, the file {numbers}")
 
 
-def _set_images(network: Any, said: dict[str, Any] | None) -> None:
-    from dataclasses import asdict
-
-    from open_clip.model import set_model_preprocess_cfg
-    from open_clip.transform import PreprocessCfg
-
-    size = {"size": network.visual.image_size}
-    set_model_preprocess_cfg(network, asdict(PreprocessCfg()) | size | (said or {}))
-
-
 def _tokenizer(model: str) -> Any:
-    import open_clip
-
     foreign = "hf_tokenizer_name" in open_clip.get_model_config(model)["text_cfg"]
-    options = {"trust_remote_code": False} if foreign else {}
-    return open_clip.get_tokenizer(model, **options)
+    return open_clip.get_tokenizer(model, **({"trust_remote_code": False} if foreign else {}))

@@ -62,43 +62,33 @@ RECORDED: dict[tuple[str, str], Recorded] = {
 
 @dataclass(frozen=True, kw_only=True)
 class SelfCheck:
-    """What a self-check found.
+    """What a self-check found: this encoder's cosines, beside the record's."""
 
-    Attributes
-    ----------
-    pairs
-        The prompts of each pair.
-    found, expected
-        Their cosines from this encoder and from the record, ``[pair]``.
-    tolerance
-        Largest difference that passes.
-    source
-        Of the record.
-    """
-
-    pairs: tuple[tuple[str, str], ...]
     found: np.ndarray
-    expected: np.ndarray
-    tolerance: float
-    source: str
+    recorded: Recorded
+
+    @property
+    def passed(self) -> bool:
+        """Whether every cosine agrees within the record's tolerance."""
+        return bool(self._errors.max() <= self.recorded.tolerance)
 
     @property
     def worst(self) -> int:
         """Number of the pair whose cosine is farthest from its record."""
-        return int(np.abs(self.found - self.expected).argmax())
+        return int(self._errors.argmax())
 
     @property
-    def passed(self) -> bool:
-        """Whether every cosine agrees."""
-        return bool(np.abs(self.found - self.expected).max() <= self.tolerance)
+    def _errors(self) -> np.ndarray:
+        return np.abs(self.found - np.array(self.recorded.cosines))
 
     def __str__(self) -> str:
-        (first, second), at = self.pairs[self.worst], self.worst
-        verdict = "passed" if self.passed else "failed"
+        said, at = self.recorded, self.worst
+        first, second = (ends[at] for ends in np.triu_indices(len(said.texts), k=1))
         return (
-            f"self-check {verdict}: {len(self.pairs)} cosines; farthest from its record is "
-            f"cos({first}, {second}) = {self.found[at]:.4f}, recorded {self.expected[at]:.4f} "
-            f"(tolerance {self.tolerance}; {self.source})"
+            f"self-check {'passed' if self.passed else 'failed'}: {len(self.found)} cosines; "
+            f"farthest from its record is cos({said.texts[first]}, {said.texts[second]}) = "
+            f"{self.found[at]:.4f}, recorded {said.cosines[at]:.4f} "
+            f"(tolerance {said.tolerance}; {said.source})"
         )
 
 
@@ -118,19 +108,10 @@ def self_check(encoder: Encoder, *, recorded: Recorded | None = None) -> SelfChe
     InputError
         When nothing was recorded for these weights.
     """
-    if recorded is None:
-        recorded = _record_of(encoder)
+    recorded = recorded or _record_of(encoder)
     rows = encoder.encode_text(recorded.texts).double()
     first, second = np.triu_indices(len(recorded.texts), k=1)
-    return SelfCheck(
-        pairs=tuple(
-            (recorded.texts[i], recorded.texts[j]) for i, j in zip(first, second, strict=True)
-        ),
-        found=(rows[first] * rows[second]).sum(1).numpy(),
-        expected=np.array(recorded.cosines),
-        tolerance=recorded.tolerance,
-        source=recorded.source,
-    )
+    return SelfCheck(found=(rows[first] * rows[second]).sum(1).numpy(), recorded=recorded)
 
 
 def _record_of(encoder: Encoder) -> Recorded:

@@ -14,49 +14,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import torch
 from jaxtyping import Int
+from open_clip.tokenizer import get_clean_fn
 from torch import Tensor
 
 from bbb_core.errors import InputError
 from bbb_core.io.files import read_text
 
-__all__ = ["Folder", "FolderTokenizer", "read_folder"]
+__all__ = ["CONFIG", "Folder", "FolderTokenizer", "read_folder"]
 
 CONFIG = "open_clip_config.json"
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_NETWORK = _words(
-    "embed_dim vision_cfg text_cfg multimodal_cfg quick_gelu custom_text init_logit_scale "
-    "init_logit_bias nonscalar_logit_scale"
-)
-_TOWER = _words(
+_TOWER = (
     "layers width mlp_ratio ls_init_value pool_type final_ln_after_pool output_tokens act_kwargs "
     "norm_kwargs block_type qk_norm scaled_cosine_attn scale_heads scale_attn_inner scale_attn "
-    "scale_fc"
+    "scale_fc "
 )
-_VISION = _TOWER | _words(
-    "head_width patch_size image_size patch_dropout attentional_pool attn_pooler_queries "
-    "attn_pooler_heads no_ln_pre pos_embed_type timm_model_name timm_model_pretrained timm_pool "
-    "timm_proj timm_proj_bias timm_drop timm_drop_path"
+_TEXT = _TOWER + (
+    "context_length vocab_size heads embed_cls pad_id eos_id no_causal_mask proj_bias proj_type "
+    "hf_tokenizer_name tokenizer_kwargs "
 )
-_TEXT = _TOWER | _words(
-    "context_length vocab_size heads embed_cls pad_id eos_id no_causal_mask proj_bias "
-    "proj_type hf_tokenizer_name tokenizer_kwargs"
-)
-_WITHIN = {
-    "vision_cfg": _VISION,
+_ALLOWED = {
+    "model_cfg": "embed_dim vision_cfg text_cfg multimodal_cfg quick_gelu custom_text "
+    "init_logit_scale init_logit_bias nonscalar_logit_scale",
+    "vision_cfg": _TOWER + "head_width patch_size image_size patch_dropout attentional_pool "
+    "attn_pooler_queries attn_pooler_heads no_ln_pre pos_embed_type timm_model_name "
+    "timm_model_pretrained timm_pool timm_proj timm_proj_bias timm_drop timm_drop_path",
     "text_cfg": _TEXT,
-    "multimodal_cfg": _TEXT | _words("dim_head n_queries attn_pooler_heads"),
-    "act_kwargs": _words("approximate"),
-    "norm_kwargs": _words("eps"),
-    "tokenizer_kwargs": _words("clean strip_sep_token"),
-    "preprocess_cfg": _words("size mode mean std interpolation resize_mode fill_color"),
+    "multimodal_cfg": _TEXT + "dim_head n_queries attn_pooler_heads",
+    "act_kwargs": "approximate",
+    "norm_kwargs": "eps",
+    "tokenizer_kwargs": "clean strip_sep_token",
+    "preprocess_cfg": "size mode mean std interpolation resize_mode fill_color",
 }
+"""The keys that each object of a configuration may have."""
 _CHOICES = {
     "clean": ("canonicalize", "lower", "whitespace"),
     "mode": ("RGB",),
@@ -73,14 +66,13 @@ _CONFIG_BYTES, _TOKENIZER_BYTES = 2**20, 2**27
 class Folder:
     """A checked folder: settings of the network and of its images, and its tokenizer."""
 
+    path: Path
     network: dict[str, Any]
     preprocessing: dict[str, Any]
     tokenizer: Any
 
     def build(self, *, quick_gelu: bool) -> torch.nn.Module:
         """Return the network with fresh weights, on the default device."""
-        import open_clip
-
         settings = self.network | {"quick_gelu": quick_gelu}
         custom = settings.pop("custom_text", False)
         if settings.get("multimodal_cfg"):
@@ -102,8 +94,8 @@ def read_folder(folder: Path) -> Folder:
     where = str(folder / CONFIG)
     if not isinstance(network, dict) or not isinstance(images, dict):
         raise InputError(f"{where}: model_cfg is missing or no object.")
-    _check(network, _NETWORK, where)
-    _check(images, _WITHIN["preprocess_cfg"], where)
+    _check(network, "model_cfg", where)
+    _check(images, "preprocess_cfg", where)
     for name in ("vision_cfg", "text_cfg"):
         if not isinstance(network.get(name), dict):
             raise InputError(f"{where}: model_cfg needs {name}.")
@@ -116,11 +108,38 @@ def read_folder(folder: Path) -> Folder:
     if text.pop("hf_tokenizer_name", None):
         tokenizer: Any = FolderTokenizer(folder, context_length=length, **options)
     else:
-        from open_clip import SimpleTokenizer
-
         options.pop("strip_sep_token", None)
-        tokenizer = SimpleTokenizer(context_length=length, **options)
-    return Folder(network=network, preprocessing=images, tokenizer=tokenizer)
+        tokenizer = open_clip.SimpleTokenizer(context_length=length, **options)
+    return Folder(path=folder, network=network, preprocessing=images, tokenizer=tokenizer)
+
+
+def _check(said: dict[str, Any], part: str, where: str) -> None:
+    """Refuse keys of an object that are not listed, and values that are not plain."""
+    for key, value in said.items():
+        if key not in _ALLOWED[part].split():
+            raise InputError(
+                f"{where}: the key {key!r} is not one that describes a network and its images; "
+                "remove it."
+            )
+        if isinstance(value, dict) and key in _ALLOWED:
+            _check(value, key, where)
+        elif key in _ALLOWED and value is not None:
+            raise InputError(f"{where}: {key} is {value!r:.80}; it must be an object.")
+        elif key != "hf_tokenizer_name" and not _plain(key, value):
+            raise InputError(f"{where}: {key} is {value!r:.80}; that value is not taken.")
+
+
+def _plain(key: str, value: Any) -> bool:
+    if isinstance(value, list):
+        inner = [one for one in value if not isinstance(one, list) and _plain(key, one)]
+        return 0 < len(inner) == len(value) <= 8
+    if key in _CHOICES:
+        return value in _CHOICES[key]
+    if isinstance(value, bool) or value is None:
+        return True
+    if isinstance(value, (int, float)):
+        return math.isfinite(value) and abs(value) <= _MOST.get(key, _MOST_ELSEWHERE)
+    return isinstance(value, str) and bool(_WORD.fullmatch(value))
 
 
 class FolderTokenizer:
@@ -146,7 +165,6 @@ class FolderTokenizer:
         clean: str = "whitespace",
         strip_sep_token: bool = False,
     ) -> None:
-        from open_clip.tokenizer import get_clean_fn
         from tokenizers import Tokenizer
 
         text = read_text(folder / "tokenizer.json", name="tokenizer", most=_TOKENIZER_BYTES)
@@ -188,41 +206,11 @@ class FolderTokenizer:
 
 
 def _json(path: Path, most: int) -> dict[str, Any]:
+    text = read_text(path, name="configuration", most=most)
     try:
-        said = json.loads(read_text(path, name="configuration", most=most))
+        said = json.loads(text)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"configuration {path} is no JSON: {error}.") from None
     if not isinstance(said, dict):
         raise InputError(f"configuration {path} must hold one JSON object.")
     return said
-
-
-def _check(said: dict[str, Any], allowed: frozenset[str], where: str) -> None:
-    for key, value in said.items():
-        if key not in allowed:
-            raise InputError(
-                f"{where}: the key {key!r} is not one that describes a network and its images; "
-                "remove it."
-            )
-        if isinstance(value, dict) and key in _WITHIN:
-            _check(value, _WITHIN[key], where)
-        elif key in _WITHIN and value is not None:
-            raise InputError(f"{where}: {key} is {value!r:.80}; it must be an object.")
-        elif key != "hf_tokenizer_name" and not _plain(key, value):
-            raise InputError(f"{where}: {key} is {value!r:.80}; that value is not taken.")
-
-
-def _plain(key: str, value: Any) -> bool:
-    if isinstance(value, list):
-        return 0 < len(value) <= 8 and all(
-            not isinstance(v, list) and _plain(key, v) for v in value
-        )
-    if key in _CHOICES:
-        return value in _CHOICES[key]
-    if isinstance(value, bool) or value is None:
-        return True
-    if isinstance(value, (int, float)):
-        return math.isfinite(value) and abs(value) <= _MOST.get(key, _MOST_ELSEWHERE)
-    return isinstance(value, str) and bool(_WORD.fullmatch(value))

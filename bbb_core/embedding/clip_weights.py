@@ -16,8 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from bbb_core.embedding.minilm import file_sha256
+import open_clip
+
 from bbb_core.errors import InputError
+from bbb_core.io.writing import sha256
 
 __all__ = ["PINNED", "Build", "Pin", "known_file", "of_file", "published", "split_model"]
 
@@ -88,8 +90,6 @@ def split_model(model: str) -> tuple[str, bool | None]:
     InputError
         When open_clip has no such model.
     """
-    import open_clip
-
     known = set(open_clip.list_models())
     for ending, quick in (("-quickgelu", True), ("-gelu", False)):
         base = model.removesuffix(ending)
@@ -110,7 +110,7 @@ def of_file(model: str, quick: bool | None, path: Path) -> Build:
         activations.
     """
     known = known_file(path)
-    if known is not None:
+    if known is not None and known.weights is not None:
         if model != known.model or quick not in (None, known.quick_gelu):
             raise InputError(
                 f"encoder 'open_clip:{_named(model, quick)}/{path}': the file holds the weights "
@@ -125,18 +125,16 @@ def of_file(model: str, quick: bool | None, path: Path) -> Build:
         )
     quick = _default(model) if quick is None else quick
     return Build(
-        model=model, path=path, sha256=file_sha256(path, "open_clip"), quick_gelu=quick,
+        model=model, path=path, sha256=sha256(path, name="open_clip"), quick_gelu=quick,
         preprocessing=_agreed(model, quick),
     )  # fmt: skip
 
 
 def known_file(path: Path) -> Build | None:
     """Return how published weights are built, wherever their file lies; None for other files."""
-    found = file_sha256(path, "open_clip")
-    for (model, tag), pin in PINNED.items():
-        if found == pin.sha256:
-            return _published_build(model, tag, path, found)
-    return None
+    found = sha256(path, name="open_clip")
+    tags = [place for place, pin in PINNED.items() if pin.sha256 == found]
+    return _published_build(*tags[0], path, found) if tags else None
 
 
 def published(model: str, quick: bool | None, weights: str) -> Build:
@@ -147,10 +145,8 @@ def published(model: str, quick: bool | None, weights: str) -> Build:
     InputError
         When the tag is unknown, not pinned, contradicts the spec, or cannot be had here.
     """
-    import open_clip
-
     tag, _, revision = weights.partition("@")
-    known = _known(model, tag)
+    known = _settings(model, tag)
     pin = PINNED.get((model, tag))
     if not known or quick not in (None, known["quick_gelu"]):
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(_named(model, quick))) or "none"
@@ -172,14 +168,14 @@ def published(model: str, quick: bool | None, weights: str) -> Build:
             f"where there is a network, get {WEIGHTS} of {repository} at commit {revision} "
             f"and name it as open_clip:{form}/FILE.safetensors."
         )
-    found = file_sha256(path, "open_clip")
+    found = sha256(path, name="open_clip")
     if pin and revision == pin.revision and found != pin.sha256:
         raise InputError(f"weights {path} have SHA-256 {found[:12]}..., not the pinned one.")
     return _published_build(model, tag, path, found)
 
 
 def _published_build(model: str, tag: str, path: Path, digest: str) -> Build:
-    known = _known(model, tag)
+    known = _settings(model, tag)
     return Build(
         model=model, path=path, sha256=digest, quick_gelu=known["quick_gelu"],
         weights=(model, tag), preprocessing=_images(known),
@@ -193,21 +189,15 @@ def _named(model: str, quick: bool | None) -> str:
 
 
 def _has_both(model: str) -> bool:
-    import open_clip
-
     return f"{model}-quickgelu" in open_clip.list_models()
 
 
 def _default(model: str) -> bool:
-    import open_clip
-
-    return bool(open_clip.get_model_config(model).get("quick_gelu", False))
+    return bool((open_clip.get_model_config(model) or {}).get("quick_gelu", False))
 
 
-def _known(model: str, tag: str) -> dict[str, Any]:
+def _settings(model: str, tag: str) -> dict[str, Any]:
     """Return open_clip's settings of a published tag, empty when it has none."""
-    import open_clip
-
     known = open_clip.pretrained.get_pretrained_cfg(model, tag)
     return known and known | {"quick_gelu": known.get("quick_gelu", False) or _default(model)}
 
@@ -218,10 +208,8 @@ def _images(known: dict[str, Any]) -> dict[str, Any]:
 
 def _agreed(model: str, quick: bool) -> dict[str, Any] | None:
     """Return the preprocessing that all published weights of a model share, None if they differ."""
-    import open_clip
-
-    tags = open_clip.list_pretrained_tags_by_model(model)
-    found = [_images(k) for k in (_known(model, t) for t in tags) if k["quick_gelu"] == quick]
+    tags = (_settings(model, tag) for tag in open_clip.list_pretrained_tags_by_model(model))
+    found = [_images(known) for known in tags if known["quick_gelu"] == quick]
     if any(one != found[0] for one in found):
         return None
     return found[0] if found else {}
@@ -234,10 +222,9 @@ def _fetch(repository: str, revision: str) -> Path | None:
     ask = {"repo_id": repository, "filename": WEIGHTS, "revision": revision}
     with contextlib.suppress(Exception):  # the client raises many kinds, all meaning "not here"
         return Path(hf_hub_download(**ask, local_files_only=True))
-    if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
-        return None
-    with contextlib.suppress(Exception):
-        return Path(hf_hub_download(**ask))
+    if not constants.HF_HUB_OFFLINE and _reachable(constants.ENDPOINT):
+        with contextlib.suppress(Exception):
+            return Path(hf_hub_download(**ask))
     return None
 
 
@@ -247,7 +234,7 @@ def _reachable(endpoint: str) -> bool:
         return True
     host = urlsplit(endpoint)
     try:
-        with socket.create_connection((host.hostname, host.port or 443), timeout=5):
+        with socket.create_connection((host.hostname or "", host.port or 443), timeout=5):
             return True
     except OSError:
         return False

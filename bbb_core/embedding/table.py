@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from bbb_core.embedding.encoder import BatchedEncoder, shortened
-from bbb_core.embedding.minilm import file_sha256
 from bbb_core.embedding.table_files import MAX_VALUES, READERS, read_named_npy
 from bbb_core.errors import InputError
 from bbb_core.io.files import shown
+from bbb_core.io.writing import sha256
 
 __all__ = ["MAX_VALUES", "Table", "load_table", "save_table"]
 
@@ -75,10 +75,10 @@ def load_table(path: str | Path) -> Table:
     if kind == ".npy":
         names = Path(pair["names"]) if pair else file.with_suffix(".txt")
         texts, rows = read_named_npy(file, names)
-        digests = [file_sha256(one, "table") for one in (file, names)]
+        digests = [sha256(one, name="table") for one in (file, names)]
     elif kind in READERS:
         texts, rows = READERS[kind](file)
-        digests = [file_sha256(file, "table")]
+        digests = [sha256(file, name="table")]
     else:
         raise InputError(f"table {shown(said)} must end in .npy, {', '.join(READERS)}.")
     return Table(

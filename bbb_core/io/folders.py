@@ -190,7 +190,7 @@ def deliver(
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": describe(),
         "settings": {k: _text(v) for k, v in settings.items() if k not in ("out", "as_json")},
-        "inputs": {plain(k): _hash(k, path) for k, path in (inputs or {}).items() if path},
+        "inputs": {plain(k): sha256(path, name=k) for k, path in (inputs or {}).items() if path},
     }
     with placed(out) as made, _writing(out):
         for name, text in texts.items():
@@ -200,14 +200,6 @@ def deliver(
         files = sorted(path for path in made.rglob("*") if path.is_file())
         hashes = {path.relative_to(made).as_posix(): sha256(path) for path in files}
         write_json(made / _LAST, {**said, "sha256": hashes})
-
-
-def _hash(part: str, path: str | Path) -> str:
-    try:
-        return sha256(path)
-    except OSError as error:
-        shown = f"{plain(part)} {plain(os.fspath(path))}"
-        raise InputError(f"{shown} cannot be read any more ({error.strerror}).") from None
 
 
 def _text(value: Any) -> Any:

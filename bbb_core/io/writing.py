@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bbb_core.errors import InputError
+from bbb_core.io.cells import plain
+
 __all__ = [
     "atomic_write",
     "cache_dir",
@@ -143,7 +146,17 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def sha256(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal."""
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+def sha256(path: str | os.PathLike[str], *, name: str | None = None) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal.
+
+    With a `name`, a file that cannot be read is an `InputError` that calls it so.
+    """
+    try:
+        with open(path, "rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        if name is None:
+            raise
+        raise InputError(
+            f"{plain(name)} {plain(os.fspath(path))} cannot be read ({error.strerror})."
+        ) from None

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import save_file
 
 from bbb_core.cli import main
 from bbb_core.embedding.labour import labour_shares
-from bbb_core.embedding.table import save_table
 from bbb_core.io.writing import sha256
 from bbb_core.prompts import GENDER_PAIRS, word_pair
 from bbb_core.rng import generator
@@ -31,7 +31,7 @@ def table(tmp_path):
                  "nurse,judge", *GROUPS)  # fmt: skip
     texts = listed.stdout.splitlines()
     rows = torch.from_numpy(generator(0).normal(size=(len(texts), 4)))
-    save_table(tmp_path / "t.safetensors", texts, rows)
+    save_file({"embeddings": rows}, tmp_path / "t.safetensors", {"texts": json.dumps(texts)})
     return tmp_path / "t.safetensors", texts, rows
 
 
@@ -236,7 +236,8 @@ def constant_gaps(tmp_path):
         kind = 1 if words[1] in first else 2 if words[1] in second else 0
         rows.append([[1, 0, 0], [0.75**0.5, 0.5, 0], [0.75**0.5 - 0.5, 0, 0.93060486]][kind])
     rotation = np.linalg.qr(generator(1).normal(size=(3, 3)))[0]
-    save_table(tmp_path / "c.safetensors", texts, torch.tensor(np.array(rows) @ rotation))
+    turned = {"embeddings": torch.tensor(np.array(rows) @ rotation)}
+    save_file(turned, tmp_path / "c.safetensors", {"texts": json.dumps(texts)})
     return run("--encoder", f"table:{tmp_path / 'c.safetensors'}", *ask, "--json"), ask
 
 

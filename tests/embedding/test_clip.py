@@ -382,10 +382,11 @@ def test_self_check_tells_one_activation_from_the_other(tiny_clip, registry, bot
     assert self_check(quick, recorded=record).passed
     wrong = self_check(gelu, recorded=record)
     assert not wrong.passed
-    first, second = wrong.pairs[wrong.worst]
-    assert (
-        f"self-check failed: 6 cosines; farthest from its record is cos({first}, {second})"
-        in str(wrong)
+    errors = np.abs(wrong.found - np.array(record.cosines))
+    assert errors[wrong.worst] == errors.max()
+    first, second = (texts[ends[wrong.worst]] for ends in np.triu_indices(4, k=1))
+    assert str(wrong).startswith(
+        f"self-check failed: 6 cosines; farthest from its record is cos({first}, {second}) = "
     )
 
 

@@ -7,14 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from bbb_core.embedding import (
-    GapTable,
-    baseline_rank,
-    bias_gap,
-    crossed_interval,
-    measure_gaps,
-    summarise_gaps,
-)
+from bbb_core.embedding import GapTable, bias_gap, measure_gaps, summarise_gaps
+from bbb_core.embedding.crossed import baseline_rank, crossed_interval
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 from bbb_core.stats import crossed_bootstrap

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from bbb_core.embedding import BatchedEncoder, Encoder, ImageEncoder, load_encoder
+from bbb_core.embedding import Encoder, ImageEncoder, load_encoder
 from bbb_core.embedding.cache import EmbeddingCache
 from bbb_core.embedding.e5 import e5_available
+from bbb_core.embedding.encoder import BatchedEncoder
 from bbb_core.errors import InputError
 
 TEXTS = ["a photo of a nurse", "a photo of an engineer", "person", "a photo of a nurse"]

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from bbb_core.embedding import load_encoder
-from bbb_core.embedding.table import MAX_VALUES, save_table
+from bbb_core.embedding.table_files import MAX_VALUES
 from bbb_core.errors import InputError
 
 TEXTS = ["a", "b", "c"]
@@ -156,13 +156,6 @@ def test_missing_parts_are_named(tmp_path):
         load_encoder(f"table:{tmp_path / 'none.npz'}")
     with pytest.raises(InputError, match="must end in"):
         load_encoder("table:rows.csv")
-
-
-def test_saved_tables_come_back(tmp_path):
-    save_table(tmp_path / "s.safetensors", TEXTS, torch.tensor(ROWS))
-    assert load_encoder(f"table:{tmp_path / 's.safetensors'}").texts == ("a", "b", "c")
-    with pytest.raises(InputError, match="repeats"):
-        save_table(tmp_path / "s.safetensors", ["a", "a", "b"], torch.tensor(ROWS))
 
 
 LISTS = [[3.0, 4.0], [1.0, 0.0], [0.0, -2.0]]

@@ -136,7 +136,7 @@ def test_an_error_of_the_block_passes_as_it_is(tmp_path):
 
 
 def test_an_input_that_is_gone_is_not_blamed_on_the_folder(tmp_path):
-    with pytest.raises(InputError, match=r"file .*gone\.csv cannot be read any more"):
+    with pytest.raises(InputError, match=r"file .*gone\.csv cannot be read"):
         give(tmp_path / "run", inputs={"file": tmp_path / "gone.csv"})
 
 
