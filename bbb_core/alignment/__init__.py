@@ -7,33 +7,33 @@ from typing import TYPE_CHECKING
 from bbb_core.lazy import attach
 
 if TYPE_CHECKING:
-    from bbb_core.alignment.auditing import Audit as Audit
-    from bbb_core.alignment.auditing import ErrorEstimate as ErrorEstimate
-    from bbb_core.alignment.auditing import Witness as Witness
+    from bbb_core.alignment.audit_results import Audit as Audit
+    from bbb_core.alignment.audit_results import ErrorEstimate as ErrorEstimate
+    from bbb_core.alignment.audit_results import Witness as Witness
     from bbb_core.alignment.auditing import audit as audit
     from bbb_core.alignment.baselines import isotonic as isotonic
     from bbb_core.alignment.baselines import standardise_by_group as standardise_by_group
-    from bbb_core.alignment.boosting import Repair as Repair
-    from bbb_core.alignment.boosting import repair as repair
     from bbb_core.alignment.gaps import GroupGaps as GroupGaps
     from bbb_core.alignment.gaps import group_gaps as group_gaps
+    from bbb_core.alignment.repairing import Repair as Repair
+    from bbb_core.alignment.repairing import repair as repair
     from bbb_core.alignment.scores import STRATEGIES as STRATEGIES
     from bbb_core.alignment.scores import alignment_score as alignment_score
     from bbb_core.alignment.scores import predict_groups as predict_groups
 
 _HOME = {
-    "Audit": "auditing",
-    "ErrorEstimate": "auditing",
+    "Audit": "audit_results",
+    "ErrorEstimate": "audit_results",
     "GroupGaps": "gaps",
-    "Repair": "boosting",
+    "Repair": "repairing",
     "STRATEGIES": "scores",
-    "Witness": "auditing",
+    "Witness": "audit_results",
     "alignment_score": "scores",
     "audit": "auditing",
     "group_gaps": "gaps",
     "isotonic": "baselines",
     "predict_groups": "scores",
-    "repair": "boosting",
+    "repair": "repairing",
     "standardise_by_group": "baselines",
 }
 

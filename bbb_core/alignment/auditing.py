@@ -8,11 +8,19 @@ from typing import Any, Literal
 import numpy as np
 
 from bbb_core import checks, rng
-from bbb_core.alignment.errors import ROUNDING, Reach, cluster_noise, row_noise
-from bbb_core.alignment.findings import Audit, ErrorEstimate, Findings, Witness
+from bbb_core.alignment.audit_results import (
+    CELL_SUPPORT,
+    Audit,
+    ErrorEstimate,
+    Witness,
+    cell_table,
+)
+from bbb_core.alignment.bias_corrections import corrected_absolute, median_corrected_maximum
+from bbb_core.alignment.confidence_limits import normal_to_t
 from bbb_core.alignment.groups import group_table
 from bbb_core.alignment.levels import Binning, assign_levels, level_edges
-from bbb_core.alignment.sums import GroupSums, group_sums
+from bbb_core.alignment.residuals import GroupSums, ScoredRows, group_sums
+from bbb_core.alignment.sampling_errors import Noise, cluster_noise, row_noise
 from bbb_core.errors import InputError
 
 __all__ = ["Audit", "ErrorEstimate", "Scale", "Witness", "audit"]
@@ -82,16 +90,16 @@ def audit(
     Notes
     -----
     *Bias of the estimators.* The largest of many noisy absolute values is too large on average.
-    MC's terms are replaced by `noise.corrected_absolute`, whose mean is 0 under the null and never
-    above the truth; both maxima are corrected for selection by `noise.median_corrected_maximum`.
+    MC's terms are replaced by `corrected_absolute`, whose mean is 0 under the null and never above
+    the truth; both maxima are corrected for selection by `median_corrected_maximum`.
     *Intervals and tests* take the quantile of the largest standardised noise of all groups with
     their correlation. A group's limits allow for the skewness of its residuals and for one more row
     (or cluster), imagined as far out as any may lie: where no event was seen, one may come
-    (`skewed.Side`). If every truth is 0 or 1, level sets are tested against binomial counts, which
-    bound those of every score that is right on average. *Sizes*: level sets where a group has fewer
-    than 10 rows are left out of its MC; `uncovered` says how much that is.
+    (`confidence_limits.Side`). If every truth is 0 or 1, level sets are tested against binomial
+    counts, which bound those of every score that is right on average. *Sizes*: level sets where a
+    group has fewer than 10 rows are left out of its MC; `uncovered` says how much that is.
 
-    *Simulated* on fair scores (`experiments.audit_designs`, 400 samples of each design, groups that
+    *Simulated* on fair scores (`audit_designs` of the book, 400 samples of each design, groups that
     mean nothing), tests at 5 % rejected (MA, MC) and all intervals held together: binary truth of
     1, 3 and 10 %, 300 to 4,000 rows, any scale, at most .050, .033 and at least .948; beta(2, 18)
     and beta(.5, 5) truth .043, .025, .955; normal, heavy-tailed or jumping noise .043, .025, .958;
@@ -114,6 +122,8 @@ def audit(
     >>> found.worst_group.group, round(found.worst_group.error, 3)
     ('a', 0.05)
     """
+    import pandas as pd
+
     f, f_star = _inputs(scores, truth, scale)
     level = checks.confidence_level(confidence)
     checks.integer("n_draws", n_draws, low=100)
@@ -121,24 +131,50 @@ def audit(
     table = group_table(groups, len(f), order=order)
     f, recalibration = _recalibrate(f, f_star, scale)
     edges = level_edges(f, level_sets, binning=binning)
-    levels, n_levels = assign_levels(f, edges), len(edges) + 1
-    residual = _residual(f, f_star)
-    reach = Reach.of(residual, f_star)
-    sums = group_sums(table, f, f_star, residual, levels, n_levels)
-    supported = sums.count.sum(axis=1) >= support
-    if not supported.any():
+    rows = ScoredRows(table, f, f_star, assign_levels(f, edges), len(edges) + 1)
+
+    # sums of r = f* - f over the rows of every C and v, and their noise
+    sums = group_sums(rows)
+    n, count = sums.n, sums.count.sum(axis=1)
+    live, share = count >= support, count / n
+    if not live.any():
         raise InputError(f"groups have fewer than {support} rows each; lower minimum_support.")
-    stream = rng.generator(seed, "audit")
-    projection = _projection(sums, f, scale)
+    projection, stream = _indicator_regressions(sums, f, scale), rng.generator(seed, "audit")
     if clusters is None:
-        totals = np.array([*((residual**2 * f**i).sum() for i in range(3)), (residual**3).sum()])
-        whole = None if projection is None else projection.sum(axis=2)
-        noise = row_noise(sums, reach, whole, totals, n_draws, stream)
+        noise = row_noise(rows, sums, projection, n_draws, stream)
     else:
-        noise = cluster_noise(
-            table, sums, residual, f, levels, reach, projection, clusters, n_draws, stream
-        )
-    return Findings(table, sums, noise, supported, level).audit(edges, recalibration)
+        noise = cluster_noise(rows, sums, projection, clusters, n_draws, stream)
+
+    # limits and p-values that hold for all groups at once
+    largest = np.abs(noise.draws[:, live]).max(axis=1)
+    critical = float(np.quantile(largest, level))
+    errors = noise.group.estimate
+    low, high = noise.group.interval(normal_to_t(critical, noise.freedom))
+    p_value = _p_value(largest, noise.score)
+
+    # MA = max |e_C|, MC = max sum_v |e_Cv|, and max |e_C| / E[f* 1_C]
+    ma = _multiaccuracy(noise, live, critical, low, high, p_value)
+    mc, by_group_mc, uncovered = _multicalibration(sums, noise, live, critical, level, ma)
+    proportional, by_group_proportional = _proportional(sums, noise, live, low, high, ma)
+    frame = pd.DataFrame(
+        {
+            "group": table.names, "n": count.astype(int), "share": share,
+            "mean_score": sums.score.sum(axis=1) / count,
+            "mean_truth": sums.truth.sum(axis=1) / count,
+            "bias": errors / share, "bias_low": low / share, "bias_high": high / share,
+            "error": errors, "low": low, "high": high,
+            "p_value": p_value, "calibration_error": by_group_mc,
+            "proportional_error": by_group_proportional, "supported": live,
+        }
+    )  # fmt: skip
+    worst = frame[live].loc[lambda d: d["error"].abs().round(12).idxmax()]
+    keys = ("group", "error", "low", "high", "bias", "share", "n")
+    return Audit(
+        ma, mc, proportional,
+        Witness(**{key: getattr(worst[key], "item", lambda w=worst[key]: w)() for key in keys}),
+        frame, cell_table(table.names, sums, noise, edges), edges, recalibration, uncovered, n,
+        level,
+    )  # fmt: skip
 
 
 def _inputs(scores: Any, truth: Any, scale: str) -> tuple[np.ndarray, np.ndarray]:
@@ -152,15 +188,10 @@ def _inputs(scores: Any, truth: Any, scale: str) -> tuple[np.ndarray, np.ndarray
     return arrays[0], arrays[1]
 
 
-def _residual(f: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return truth - f, without what the rounding of either leaves of equal numbers."""
-    residual = truth - f
-    return np.where(np.abs(residual) > ROUNDING * max(1.0, np.abs(f).max()), residual, 0.0)
-
-
 def _recalibrate(
     f: np.ndarray, truth: np.ndarray, scale: str
 ) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return a + b f by least squares over all rows, and (a, b)."""
     if scale == "given":
         return f, (0.0, 1.0)
     slope, centre = 1.0, f.mean()
@@ -173,7 +204,7 @@ def _recalibrate(
     return intercept + slope * f, (intercept, slope)
 
 
-def _projection(sums: GroupSums, f: np.ndarray, scale: str) -> np.ndarray | None:
+def _indicator_regressions(sums: GroupSums, f: np.ndarray, scale: str) -> np.ndarray | None:
     """Return the regressions of the indicators of cells on (1, f), or None if f stayed as given.
 
     Shape [2, groups, levels]; sums over levels are those of the indicators of groups.
@@ -185,3 +216,91 @@ def _projection(sums: GroupSums, f: np.ndarray, scale: str) -> np.ndarray | None
         return np.stack([share, np.zeros_like(share)])
     slope = (sums.score / sums.n - share * f.mean()) / f.var()
     return np.stack([share - slope * f.mean(), slope])
+
+
+def _p_value(largest: np.ndarray, observed: Any) -> Any:
+    """Return the share of draws at least as large, never zero."""
+    above = len(largest) - np.searchsorted(np.sort(largest), observed, side="left")
+    return (1 + above) / (1 + len(largest))
+
+
+def _multiaccuracy(
+    noise: Noise, live: np.ndarray, critical: float,
+    low: np.ndarray, high: np.ndarray, p_value: np.ndarray,
+) -> ErrorEstimate:  # fmt: skip
+    """Return max_C |e_C|."""
+    size, spread = np.abs(noise.group.estimate), noise.group.inner.scale
+    value = median_corrected_maximum(
+        size[live], spread[live], noise.draws[:, live], critical, sided="absolute"
+    )
+    return ErrorEstimate.of(
+        value, size[live].max(), np.maximum(low, -high)[live].max(),
+        np.maximum(high, -low)[live].max(), p_value[live].min(),
+    )  # fmt: skip
+
+
+def _multicalibration(
+    sums: GroupSums, noise: Noise, supported: np.ndarray, critical: float, confidence: float,
+    accuracy: ErrorEstimate,
+) -> tuple[ErrorEstimate, np.ndarray, float]:  # fmt: skip
+    """Return max_C sum_v |e_Cv|, its value per group, and the share of a group left out."""
+    enough = sums.count >= CELL_SUPPORT
+    live = supported & enough.any(axis=1)
+    estimate = np.where(enough, sums.residual / sums.n, 0.0)
+    null = np.where(enough, noise.null_error, 0.0)
+    scale = null * noise.excess[:, None]
+    corrected = corrected_absolute(estimate, scale).sum(axis=1)
+    by_group = np.where(enough.any(axis=1), corrected.clip(0), np.nan)
+    left_out = 1 - np.where(enough, sums.count, 0).sum(axis=1) / sums.count.sum(axis=1)
+    uncovered = float(left_out[supported].max())
+    if not live.any():
+        reason = f"no group has {CELL_SUPPORT} rows within one level set"
+        return ErrorEstimate.not_measurable(reason), by_group, uncovered
+
+    # what noise alone adds up to, standardised group by group; its largest value is the test
+    alone = np.zeros_like(noise.draws)
+    for v, draws in enumerate(noise.cell_draws):
+        alone += np.abs(draws) * null[:, v]
+    centre, spread = alone.mean(axis=0), alone.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    largest = ((alone - centre) / spread)[:, live].max(axis=1)
+    size = np.where(enough, noise.null_size, 0.0).sum(axis=1)
+    p_value = _p_value(largest, ((size - centre) / spread)[live].max())
+    q = normal_to_t(np.quantile(largest, (1 + confidence) / 2), noise.freedom)
+
+    plug_in, total = np.abs(estimate).sum(axis=1), np.sqrt((scale**2).sum(axis=1))
+    low = plug_in - noise.excess * (centre + q * spread)
+    high = plug_in + noise.total.reach(normal_to_t(critical, noise.freedom))
+    value = median_corrected_maximum(
+        corrected[live], total[live], noise.draws[:, live], critical, sided="signed"
+    )
+    return ErrorEstimate.of(  # MA <= MC holds for the truth, so also for what is said of it
+        max(value, accuracy.value), plug_in[live].max(), max(low[live].max(), accuracy.low),
+        high[live].max(), p_value,
+    ), by_group, uncovered  # fmt: skip
+
+
+def _proportional(
+    sums: GroupSums, noise: Noise, supported: np.ndarray, low: np.ndarray, high: np.ndarray,
+    accuracy: ErrorEstimate,
+) -> tuple[ErrorEstimate, np.ndarray]:  # fmt: skip
+    """Return max |e_C| / E[f* 1_C]: the limits of e_C carried over, at the scores seen.
+
+    No error and no proportional error are one hypothesis, so they share the p-value.
+    """
+    error, score = noise.group.estimate, sums.score.sum(axis=1) / sums.n
+    measurable = (score + low > 0) & (score + error > 0)
+    low, ratio, high = (
+        np.divide(e, score + e, out=np.full_like(e, np.nan), where=measurable)
+        for e in (low, error, high)
+    )
+    usable = supported & measurable
+    if not usable.any():
+        reason = "no compared group's mean truth is surely above zero"
+        return ErrorEstimate.not_measurable(reason), ratio
+    size = np.abs(ratio)[usable].max()
+    shrunk = accuracy.value / accuracy.plug_in if accuracy.plug_in > 0 else 0.0
+    return ErrorEstimate.of(
+        size * shrunk, size, np.maximum(low, -high)[usable].max(),
+        np.maximum(high, -low)[usable].max(), accuracy.p_value,
+    ), ratio  # fmt: skip

@@ -8,9 +8,39 @@ import numpy as np
 from scipy import stats
 
 from bbb_core import stats as tests
-from bbb_core.alignment.skewed import Limits, Side, as_normal
+from bbb_core.alignment.confidence_limits import Limits, t_to_normal
 
-__all__ = ["GapNoise", "few_units", "rows_noise", "strata_noise"]
+__all__ = ["CentredScores", "GapNoise", "few_units", "rows_noise", "strata_noise"]
+
+
+@dataclass(frozen=True)
+class CentredScores:
+    """Scores less the means of their strata, and the unit of gaps.
+
+    Parameters
+    ----------
+    x, strata : numpy.ndarray, shape [n]
+        Centred scores, and the stratum of each row.
+    n_strata : int
+    scale : float
+        The unit of the gaps, in the scale of the scores.
+    estimated : bool
+        Whether the unit was estimated from these scores.
+    rounding : float
+        Differences below it, in the scale of the scores, count as zero.
+    """
+
+    x: np.ndarray
+    strata: np.ndarray
+    n_strata: int
+    scale: float
+    estimated: bool
+    rounding: float
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """How far the farthest row lies below and above its stratum's mean, in units."""
+        return -float(self.x.min()) / self.scale, float(self.x.max()) / self.scale
 
 
 @dataclass(frozen=True)
@@ -81,114 +111,77 @@ def few_units(
     mean = values.sum(axis=0)
     centred = np.where(used, values - mean / k, 0.0) + extra
     far, one = np.abs(centred).max(axis=0), np.maximum(below, above) / k
-    variance = k / (k - 1) * (centred**2).sum(axis=0)
-    limits = Limits.widened(mean, variance, centred, np.maximum(far, one), np.maximum(far, one))
+    variance, third = k / (k - 1) * (centred**2).sum(axis=0), (centred**3).sum(axis=0)
+    limits = Limits.widened(mean, variance, third, np.maximum(far, one), np.maximum(far, one))
     lower = np.maximum((-values).max(axis=0), below / k)
     upper = np.maximum(values.max(axis=0), above / k)
-    about_zero = Limits.widened(mean, (values**2).sum(axis=0), centred, lower, upper)
+    about_zero = Limits.widened(mean, (values**2).sum(axis=0), third, lower, upper)
     p_value = np.maximum(flipped, 2 * stats.norm.sf(about_zero.score()))
     return GapNoise(limits, k - 1, p_value, centred)
 
 
 def strata_noise(
+    scores: CentredScores,
     count: np.ndarray,
     total: np.ndarray,
     first: np.ndarray,
     second: np.ndarray,
-    *,
-    scale: float,
-    ends: tuple[float, float],
-    squares: np.ndarray | None,
-    sizes: np.ndarray,
-    rounding: float,
     rng: np.random.Generator,
 ) -> GapNoise:
     """Return the noise of mean differences within strata.
 
-    Parameters
-    ----------
-    count, total : numpy.ndarray, shape [strata, groups]
-        Rows, and sums of scores centred within strata.
-    first, second : numpy.ndarray, shape [pairs]
-        Places of the groups.
-    scale : float
-        The unit of the gaps.
-    ends : tuple of float
-        Least and largest centred score.
-    squares : numpy.ndarray, shape [strata], or None
-        Sums of squared centred scores where the unit was estimated from them.
-    sizes : numpy.ndarray, shape [strata]
-        Rows of each stratum, in whichever group.
-    rounding, rng
-        See `few_units`; `rounding` in the scale of the scores.
+    `count` and `total` hold the rows and the sums of centred scores [strata, groups]; `first` and
+    `second` the places of the two groups of each pair.
     """
     mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
     used = (count[:, first] > 0) & (count[:, second] > 0)
-    difference = np.where(used, mean[:, first] - mean[:, second], 0.0) / scale
+    difference = np.where(used, mean[:, first] - mean[:, second], 0.0) / scores.scale
     size = [(count[:, g] * used).sum(axis=0) / used.sum(axis=0) for g in (first, second)]
-    down, up = -ends[0] / scale, ends[1] / scale
+    down, up = scores.reach
     below = np.maximum(down / size[0], up / size[1])
     above = np.maximum(up / size[0], down / size[1])
     extra: np.ndarray | float = 0.0
-    if squares is not None:  # the unit is a root of a mean square, estimated from the same strata
-        excess = (squares / scale**2 - (sizes - 1)) / (sizes - 1).sum()
+    if scores.estimated:  # the unit is a root of a mean square, estimated from the same strata
+        squares = np.bincount(scores.strata, scores.x**2, scores.n_strata)
+        sizes = np.bincount(scores.strata, minlength=scores.n_strata)
+        excess = (squares / scores.scale**2 - (sizes - 1)) / (sizes - 1).sum()
         gap = difference.sum(axis=0) / used.sum(axis=0)
         extra = -gap / 2 * excess[:, None]
-    return few_units(
-        difference, used, below, above, extra=extra, rounding=rounding / scale, rng=rng
-    )
+    rounding = scores.rounding / scores.scale
+    return few_units(difference, used, below, above, extra=extra, rounding=rounding, rng=rng)
 
 
 def rows_noise(
-    sums: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    *,
-    scale: float,
-    ends: tuple[float, float],
-    fourth: float | None,
-    n: int,
-    rounding: float,
+    scores: CentredScores, sums: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> GapNoise:
     """Return the noise of differences of means of independent rows.
 
-    Parameters
-    ----------
-    sums : numpy.ndarray, shape [4, groups]
-        Rows, and sums of the centred scores, of their squares and of their cubes.
-    first, second, scale, ends
-        See `strata_noise`.
-    fourth : float or None
-        Mean fourth power of all centred scores where the unit was estimated from them.
-    n : int
-        Rows of the sample.
-    rounding : float
-        Gaps closer to zero, in the scale of the scores, count as zero.
+    `sums` [4, groups] holds the rows, and the sums of centred scores, of their squares and of their
+    cubes; `first` and `second` the places of the two groups of each pair.
     """
+    n, scale = len(scores.x), scores.scale
     count, (total, squares, cubes) = np.maximum(sums[0], 1), sums[1:] / scale ** np.c_[[1, 2, 3]]
     mean, freedom = total / count, np.maximum(count - 1, 1)
     variance = (squares - count * mean**2).clip(0) / (count * freedom)
     third = (cubes - 3 * mean * squares + 2 * count * mean**3) / count**3
     gap = mean[first] - mean[second]
-    gap = np.where(np.abs(gap) > rounding / scale, gap, 0.0)
+    gap = np.where(np.abs(gap) > scores.rounding / scale, gap, 0.0)
     both = variance[first] + variance[second]
-    low, high = ends[0] / scale, ends[1] / scale
-    down, up = (mean - low) / count, (high - mean) / count
+    down, up = scores.reach
+    down, up = (mean + down) / count, (up - mean) / count
     whole = both
-    if fourth is not None:  # the unit is a root of a mean square, estimated from the same rows
+    if scores.estimated:  # the unit is a root of a mean square, estimated from the same rows
         shared = (cubes - mean * squares) / count
         whole = both - gap * (shared[first] - shared[second]) / n
-        whole = (whole + gap**2 / 4 * (fourth / scale**4 - 1) / n).clip(0)
-    skew = third[first] - third[second]  # two samples: it may widen a limit but not narrow it
-    limits = Limits(
-        gap,
-        Side.of(whole, (-skew).clip(0), np.maximum(down[first], up[second])),
-        Side.of(whole, skew.clip(0), np.maximum(up[first], down[second])),
-    )
+        fourth = float((scores.x**4).mean()) / scale**4
+        whole = (whole + gap**2 / 4 * (fourth - 1) / n).clip(0)
+    limits = Limits.widened(  # two samples: skewness may widen a limit but not narrow it
+        gap, whole, third[first] - third[second],
+        np.maximum(down[first], up[second]), np.maximum(up[first], down[second]),
+    )  # fmt: skip
     terms = variance**2 / freedom
     least = np.minimum(freedom[first], freedom[second])
     welch = np.divide(both**2, terms[first] + terms[second], out=least.copy(), where=both > 0)
-    parts = np.zeros((len(count), len(gap)))
-    pair = np.arange(len(gap))
+    parts, pair = np.zeros((len(count), len(gap))), np.arange(len(gap))
     parts[first, pair], parts[second, pair] = np.sqrt(variance[first]), -np.sqrt(variance[second])
-    return GapNoise(limits, welch, 2 * stats.norm.sf(as_normal(limits.score(), welch)), parts)
+    return GapNoise(limits, welch, 2 * stats.norm.sf(t_to_normal(limits.score(), welch)), parts)

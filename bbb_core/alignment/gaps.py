@@ -1,25 +1,68 @@
-"""Gaps of a score between groups where no truth is known (theorem T6, open question 2)."""
+"""Gaps of a score between groups where no truth is known (theorem T6)."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy import sparse, stats
 
 from bbb_core import checks, rng
-from bbb_core.alignment.gap_noise import rows_noise, strata_noise
-from bbb_core.alignment.gap_tables import GroupGaps, gap_table, group_summary
+from bbb_core import stats as tests
+from bbb_core.alignment.confidence_limits import normal_to_t
+from bbb_core.alignment.gap_noise import CentredScores, GapNoise, rows_noise, strata_noise
 from bbb_core.alignment.groups import GroupTable, group_table
 from bbb_core.errors import InputError
 from bbb_core.stats.rounding import rounding_error
 
-__all__ = ["GroupGaps", "Unit", "group_gaps"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["GroupGaps", "Unit", "group_gaps", "stratum_codes"]
 
 MOST_PAIRS = 20_000
 """Pairs of groups: every resample holds a gap of each."""
 
 Unit = Literal["within-sd", "given", "rank"]
+
+
+@dataclass(frozen=True)
+class GroupGaps:
+    """What `group_gaps` found; see there for the definitions.
+
+    Attributes
+    ----------
+    pairs : pandas.DataFrame
+        One row per pair of groups of the same attributes: ``gap`` (first minus second), pointwise
+        interval ``low, high``, simultaneous interval ``family_low, family_high``, ``p_value``,
+        ``adjusted`` (Holm over all pairs), the number of ``strata``, and ``bound``: the pair's
+        term of theorem T6.
+    by_group : pandas.DataFrame
+        n, share and mean of each group (in `unit`, centred within strata).
+    bound, bound_low : float
+        Label-free lower bound on the multiaccuracy error (T6), in `unit`, and its lower confidence
+        limit; zero proves nothing.
+    unit : str
+    scale : float
+        What one unit is in the score's own scale (1 for ``given``; ranks have none: 1).
+    """
+
+    pairs: pd.DataFrame
+    by_group: pd.DataFrame
+    bound: float
+    bound_low: float
+    unit: str
+    scale: float
+
+    def gap(self, first: str, second: str) -> pd.Series:
+        """Return the row of one pair, with its sign turned if need be."""
+        for a, b, sign in ((first, second, 1), (second, first, -1)):
+            row = self.pairs[(self.pairs["first"] == a) & (self.pairs["second"] == b)]
+            if len(row):
+                return row.iloc[0] if sign == 1 else _turned(row.iloc[0])
+        raise InputError(f"no pair of {first!r} and {second!r} was compared; see pairs.")
 
 
 def group_gaps(
@@ -80,7 +123,7 @@ def group_gaps(
     Notes
     -----
     Limits are those of t, widened for skewness and by one imagined unit as far out as any
-    (`gap_noise`). In samples without a gap (`experiments.audit_designs`, 400 of each and more)
+    (`gap_noise`). In samples without a gap (`audit_designs` of the book, 400 of each and more)
     tests at 5 % rejected and intervals at .95 covered, of rows: 60 and 60 of a rare binary score
     5.0 % and .95; 200 and 20 exponential, heavy-tailed or tied ones at most 1.7 % and at least
     .98; 30 and 30 normal ones 3.7 % and .96. Of strata: 6 normal ones 2.0 % and .98; 12 exponential
@@ -103,70 +146,59 @@ def group_gaps(
     >>> float(found.gap("a", "b")["gap"])
     1.0
     """
-    given = checks.vector("scores", _plain(scores), minimum=4)
+    import pandas as pd
+
+    given = scores.detach().cpu().numpy() if hasattr(scores, "detach") else scores
+    given = checks.vector("scores", given, minimum=4)
     x, error = np.asarray(given, dtype=np.float64), rounding_error(given)
     checks.choice("unit", unit, ("within-sd", "given", "rank"))
     level = checks.confidence_level(confidence)
     n_resamples = checks.integer("n_resamples", n_resamples, low=100)
     margin = checks.number("margin", margin, low=0)
     table = group_table(groups, len(x), order=order)
-    strata, k = _strata(within, len(x))
+    strata, k = stratum_codes(within, len(x))
+
+    # scores less the means of their strata, and the unit sigma
     if unit == "rank":
         x, error = _ranks(x, strata, k), rounding_error(1.0)
     centre = np.bincount(strata, x, k) / np.bincount(strata, minlength=k)
     x = x - centre[strata]
-    freedom = len(x) - k
-    square = float((x**2).sum())
+    freedom, square = len(x) - k, float((x**2).sum())
     if unit == "within-sd" and (freedom < 1 or square <= 1e-24 * max(1.0, float(centre @ centre))):
         raise InputError("scores are constant within every stratum; that leaves no unit.")
     scale = float(np.sqrt(square / freedom)) if unit == "within-sd" else 1.0
-    stream = rng.generator(seed, "gaps")
+    centred = CentredScores(x, strata, k, scale, unit == "within-sd", error)
+
+    # gaps of all pairs, and their noise
     count, total = (_per_stratum(table, values, strata, k) for values in (np.ones(len(x)), x))
-    pairs = _pairs(table, count, minimum_support)
-    if not pairs:
-        raise InputError(
-            f"groups leave no pair with {minimum_support} rows each in common strata; lower "
-            "minimum_support, or pass fewer attributes."
-        )
-    first, second = np.array(pairs).T
-    ends = (float(x.min()), float(x.max()))
+    first, second = np.array(_pairs(table, count, minimum_support)).T
+    stream = rng.generator(seed, "gaps")
     if within is None:
-        sums = np.stack(
-            [count[0], total[0], *(_per_stratum(table, x**i, strata, k)[0] for i in (2, 3))]
-        )
-        noise = rows_noise(
-            sums, first, second, scale=scale, ends=ends, n=len(x), rounding=error,
-            fourth=float((x**4).mean()) if unit == "within-sd" else None,
-        )  # fmt: skip
+        powers = (_per_stratum(table, x**i, strata, k)[0] for i in (2, 3))
+        noise = rows_noise(centred, np.stack([count[0], total[0], *powers]), first, second)
     else:
-        noise = strata_noise(
-            count, total, first, second, scale=scale, ends=ends, rounding=error, rng=stream,
-            squares=np.bincount(strata, x**2, k) if unit == "within-sd" else None,
-            sizes=np.bincount(strata, minlength=k),
-        )  # fmt: skip
-    share = count.sum(axis=0) / len(x)
+        noise = strata_noise(centred, count, total, first, second, stream)
+    frame = _pair_table(table, noise, first, second, level, noise.draws(n_resamples, stream))
+
+    # what every truth with this margin leaves at least (T6)
+    n = count.sum(axis=0)
+    share = n / len(x)
     harmonic = 1 / (1 / share[first] + 1 / share[second])
-    frame = gap_table(table, noise, pairs, level, noise.draws(n_resamples, stream))
-    used = (count[:, first] > 0) & (count[:, second] > 0)
-    frame["strata"] = used.sum(axis=0)
+    frame["strata"] = ((count[:, first] > 0) & (count[:, second] > 0)).sum(axis=0)
     frame["bound"] = (frame["gap"].abs() - margin).clip(lower=0) * harmonic
     closest = np.maximum(frame["family_low"], -frame["family_high"]).clip(lower=0)
     low = float(((closest - margin).clip(lower=0) * harmonic).max())
-    return GroupGaps(
-        frame,
-        group_summary(table, count, total, scale),
-        float(frame["bound"].max()),
-        low,
-        unit,
-        scale,
-    )
+    by_group = pd.DataFrame(
+        {
+            "group": table.names, "n": n.astype(int), "share": share,
+            "mean": total.sum(axis=0) / n / scale,
+        }
+    )  # fmt: skip
+    return GroupGaps(frame, by_group, float(frame["bound"].max()), low, unit, scale)
 
 
-def _plain(x: Any) -> Any:
-    return x.detach().cpu().numpy() if hasattr(x, "detach") else x
-
-
-def _strata(within: Any, n: int) -> tuple[np.ndarray, int]:
+def stratum_codes(within: Any, n: int) -> tuple[np.ndarray, int]:
+    """Return the stratum of each row as a number, and how many there are; None makes one."""
     import pandas as pd
 
     if within is None:
@@ -183,8 +215,6 @@ def _strata(within: Any, n: int) -> tuple[np.ndarray, int]:
 
 
 def _ranks(x: np.ndarray, strata: np.ndarray, k: int) -> np.ndarray:
-    from scipy import stats
-
     out = np.empty_like(x)
     for s in range(k):
         rows = strata == s
@@ -194,8 +224,6 @@ def _ranks(x: np.ndarray, strata: np.ndarray, k: int) -> np.ndarray:
 
 def _per_stratum(table: GroupTable, values: np.ndarray, strata: np.ndarray, k: int) -> np.ndarray:
     """Return sums of `values` per stratum and group, shape [strata, groups]."""
-    from scipy import sparse
-
     shape = (k, table.members.shape[1])
     cells = sparse.csr_array((values, (strata, table.patterns)), shape=shape)
     return table.sums(cells)
@@ -210,9 +238,47 @@ def _pairs(table: GroupTable, count: np.ndarray, support: int) -> list[tuple[int
         for a, b in itertools.combinations(np.flatnonzero(enough).tolist(), 2)
         if table.attributes[a] == table.attributes[b] and together[a, b] >= strata
     ]
+    if not pairs:
+        raise InputError(
+            f"groups leave no pair with {support} rows each in common strata; lower "
+            "minimum_support, or pass fewer attributes."
+        )
     if len(pairs) > MOST_PAIRS:
         raise InputError(
             f"groups make {len(pairs)} pairs, and at most {MOST_PAIRS} can be compared; merge rare "
             "labels, pass fewer attributes, or lower order."
         )
     return pairs
+
+
+def _pair_table(
+    table: GroupTable, noise: GapNoise, first: np.ndarray, second: np.ndarray, level: float,
+    draws: np.ndarray,
+) -> pd.DataFrame:  # fmt: skip
+    """Tabulate gaps with pointwise and simultaneous intervals, and adjusted p-values."""
+    import pandas as pd
+
+    critical = float(np.quantile(np.abs(draws).max(axis=1), level))
+    one, all_ = (
+        noise.limits.interval(normal_to_t(z, noise.freedom))
+        for z in (float(stats.norm.isf((1 - level) / 2)), critical)
+    )
+    return pd.DataFrame(
+        {
+            "attribute": [" & ".join(table.attributes[a]) for a in first],
+            "first": [table.names[a] for a in first],
+            "second": [table.names[b] for b in second],
+            "gap": noise.limits.estimate, "low": one[0], "high": one[1],
+            "family_low": all_[0], "family_high": all_[1],
+            "p_value": noise.p_value, "adjusted": tests.holm(noise.p_value),
+        }
+    )  # fmt: skip
+
+
+def _turned(row: pd.Series) -> pd.Series:
+    turned = row.copy()
+    turned["first"], turned["second"] = row["second"], row["first"]
+    turned["gap"] = -row["gap"]
+    for low, high in (("low", "high"), ("family_low", "family_high")):
+        turned[low], turned[high] = -row[high], -row[low]
+    return turned

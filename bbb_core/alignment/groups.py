@@ -55,12 +55,14 @@ class GroupTable:
     def blocks(self, patterns: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (slice of `patterns`, memberships [groups, block] in float64)."""
         groups, width = self.members.shape
-        dense = None
+        dense = columns = None
         if 8 * self.members.nnz > groups * width:  # then truth values take less than places
             dense = np.zeros((groups, width), bool)
-            for row, inside in zip(dense, self._rows(), strict=True):
-                row[inside] = True
-        columns = self.members.tocsc() if dense is None else None
+            ends = itertools.pairwise(self.members.indptr)
+            for row, (start, end) in zip(dense, ends, strict=True):
+                row[self.members.indices[start:end]] = True
+        else:
+            columns = self.members.tocsc()
         for start in range(0, len(patterns), BLOCK):
             part = slice(start, start + BLOCK)
             if dense is None:
@@ -68,10 +70,18 @@ class GroupTable:
             else:
                 yield part, dense[:, patterns[part]].astype(np.float64)
 
-    def _rows(self) -> Iterator[np.ndarray]:
-        """Yield the patterns of each group."""
-        for start, end in itertools.pairwise(self.members.indptr):
-            yield self.members.indices[start:end]
+    def take(self, rows: np.ndarray) -> GroupTable:
+        """Return the table of some rows; groups stay, also where none of these rows is in them."""
+        return GroupTable(self.names, self.attributes, self.patterns[rows], self.members)
+
+    def aligned(self, names: tuple[str, ...]) -> GroupTable:
+        """Return the table with the groups `names`, empty where no row belongs to them."""
+        place = {name: i for i, name in enumerate(self.names)}
+        known = [(i, place[name]) for i, name in enumerate(names) if name in place]
+        rows, columns = np.array(known, dtype=np.int64).reshape(-1, 2).T
+        shape = (len(names), len(self.names))
+        chosen = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
+        return GroupTable(names, ((),) * len(names), self.patterns, chosen @ self.members)
 
     def sums(self, values: Any) -> np.ndarray:
         """Add up values per pattern, dense or sparse [k, patterns], to values per group."""
@@ -134,8 +144,8 @@ def group_table(
     if mapping and len(named) < len(list(groups)):
         raise InputError(f"{name} name an attribute twice; rename one.")
     attributes = [_attribute(key, labels, n, name) for key, labels in named.items()]
-    few = _Few(name, most)
-    few.add(sum(len(a.levels) for a in attributes))
+    found = sum(len(a.levels) for a in attributes)
+    _refuse_many(name, found, most)
     patterns, codes = _patterns([a.codes for a in attributes], [len(a.levels) for a in attributes])
     names: list[str] = []
     defined: list[tuple[str, ...]] = []
@@ -144,8 +154,8 @@ def group_table(
     for size in range(1, min(order, len(attributes)) + 1):
         for chosen in itertools.combinations(range(len(attributes)), size):
             where, member, picks = _crossed([codes[a] for a in chosen])
-            if size > 1:
-                few.add(len(picks))
+            found += len(picks) if size > 1 else 0
+            _refuse_many(name, found, most)
             by_group = member.astype(np.min_scalar_type(len(picks))).argsort(kind="stable")
             places.append(where[by_group].astype(np.int32))
             sizes.append(np.bincount(member, minlength=len(picks)))
@@ -165,21 +175,13 @@ def group_table(
     return GroupTable(tuple(names), tuple(defined), patterns, members)
 
 
-@dataclass
-class _Few:
-    """Counts groups, and refuses too many before they take memory."""
-
-    name: str
-    most: int
-    count: int = 0
-
-    def add(self, more: int) -> None:
-        self.count += more
-        if self.count > self.most:
-            raise InputError(
-                f"{self.name} make {self.count} groups or more, and at most {self.most} can be "
-                "compared; merge rare labels, pass fewer attributes, or lower order."
-            )
+def _refuse_many(name: str, count: int, most: int) -> None:
+    """Refuse too many groups before they take memory."""
+    if count > most:
+        raise InputError(
+            f"{name} make {count} groups or more, and at most {most} can be compared; merge rare "
+            "labels, pass fewer attributes, or lower order."
+        )
 
 
 def _attribute(key: str, labels: Any, n: int, name: str) -> _Attribute:
@@ -209,8 +211,7 @@ def _attribute(key: str, labels: Any, n: int, name: str) -> _Attribute:
 def _crossed(codes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return which patterns have a level of every attribute, and the combination of each.
 
-    The third value holds the levels of the combinations [combinations, attributes], in lexical
-    order.
+    The third value holds the levels [combinations, attributes], in lexical order.
     """
     where = np.flatnonzero(np.min(codes, axis=0) >= 0)
     if len(codes) == 1:  # levels stand in order, and each has a pattern

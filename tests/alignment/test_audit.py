@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bbb_core import alignment
+from bbb_core.alignment.bias_corrections import corrected_absolute
 from bbb_core.alignment.levels import assign_levels, level_edges
-from bbb_core.alignment.noise import corrected_absolute
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 

@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 from bbb_core import alignment
-from bbb_core.alignment.boosting import _run
+from bbb_core.alignment.candidate_sets import CandidateSets
 from bbb_core.alignment.groups import group_table
-from bbb_core.alignment.steps import added, next_round
+from bbb_core.alignment.repairing import apply_rounds, next_round
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
@@ -62,11 +62,11 @@ def test_a_round_leaves_little_error_where_it_was_fitted():
     f = np.clip(truth + noise - bias, 0.3, 0.7)
     table = group_table(groups, len(f))
     found = next_round(f, truth, table, 1, 10, 0.95)
-    moved = _run(f, table, (found,))
+    moved = apply_rounds(f, table, (found,))
 
     def errors(scores):
-        cells = np.bincount(table.patterns, truth - scores, table.members.shape[1])
-        return np.abs(added(cells[None], table))[0]
+        sets = CandidateSets(table, np.zeros(len(f), np.int64), 1)
+        return np.abs(sets.totals(sets.cells(truth - scores)))[0]
 
     critical = 0.2 * np.sqrt([*(table.mask(n).sum() for n in table.names), len(f)])
     assert (errors(f) > 4 * critical).any()

@@ -12,11 +12,11 @@ from scipy import stats
 
 from bbb_book.chapters.alignment_auditing.audit_designs import AUDITS, GAPS, run_design
 from bbb_core import alignment
-from bbb_core.alignment.errors import Reach, cluster_noise
+from bbb_core.alignment.confidence_limits import Limits, normal_to_t, t_to_normal
 from bbb_core.alignment.gap_noise import few_units
 from bbb_core.alignment.groups import group_table
-from bbb_core.alignment.skewed import Limits, as_normal, t_factor
-from bbb_core.alignment.sums import group_sums
+from bbb_core.alignment.residuals import ScoredRows, group_sums
+from bbb_core.alignment.sampling_errors import cluster_noise
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
@@ -54,7 +54,7 @@ def test_scores_undo_limits(variance, skew, below, above, z):
 
 
 def test_t_and_normal_scores_undo_one_another():
-    assert as_normal(np.array([t_factor(2.3, 7)]), 7)[0] == pytest.approx(2.3)
+    assert t_to_normal(np.array([normal_to_t(2.3, 7)]), 7)[0] == pytest.approx(2.3)
 
 
 def test_few_units_by_hand():
@@ -73,11 +73,9 @@ def test_clusters_are_few_units(k):
     """Clusters of 10 rows with errors c: V = sum (10 c - mean)^2 k / (k - 1), k - 1 freedoms."""
     error = 0.1 + 0.2 * np.arange(k) / k
     cluster, n = np.repeat(np.arange(k), 10), 10 * k
-    f, residual, levels = np.full(n, 0.3), error[cluster], np.zeros(n, np.int64)
-    table = group_table(["all"] * n, n)
-    sums = group_sums(table, f, f + residual, residual, levels, 1)
-    reach = Reach.of(residual, f + residual)
-    found = cluster_noise(table, sums, residual, f, levels, reach, None, cluster, 10, generator(0))
+    f, table = np.full(n, 0.3), group_table(["all"] * n, n)
+    rows = ScoredRows(table, f, f + error[cluster], np.zeros(n, np.int64), 1)
+    found = cluster_noise(rows, group_sums(rows), None, cluster, 10, generator(0))
     far = 10 * (error - error.mean())
     step = max(np.abs(far).max(), 0.3, error.max())  # a cluster, or one row between 0 and 1
     scale = np.sqrt(far @ far * k / (k - 1) + step**2) / n

@@ -10,8 +10,8 @@ from scipy import stats
 
 from bbb_core import checks, rng
 from bbb_core import stats as tests
+from bbb_core.alignment.confidence_limits import normal_to_t
 from bbb_core.alignment.gap_noise import few_units
-from bbb_core.alignment.skewed import t_factor
 from bbb_core.errors import InputError
 from bbb_core.stats.rounding import rounding_error
 
@@ -110,7 +110,7 @@ def gap_interactions(
         rounding=4 * rounding_error(scores) / spread,  # differences of differences of means
         rng=rng.generator(seed, "gap interactions"),
     )  # fmt: skip
-    low, high = noise.limits.interval(t_factor(stats.norm.isf((1 - level) / 2), noise.freedom))
+    low, high = noise.limits.interval(normal_to_t(stats.norm.isf((1 - level) / 2), noise.freedom))
     table = pd.DataFrame(tested, columns=["first", "second", "level"])
     return table.assign(
         interaction=noise.limits.estimate, low=low, high=high, p_value=noise.p_value,

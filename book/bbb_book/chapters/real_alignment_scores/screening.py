@@ -8,7 +8,7 @@ import numpy as np
 
 from bbb_core import checks
 from bbb_core import stats as tests
-from bbb_core.alignment.gaps import _strata
+from bbb_core.alignment.gaps import stratum_codes
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
@@ -65,7 +65,7 @@ def screen_scores(
 
     columns = list(table)
     values = {c: np.asarray(checks.vector(str(c), table[c]), dtype=np.float64) for c in columns}
-    strata, k = _strata(within, len(table))
+    strata, k = stratum_codes(within, len(table))
     if k < LEAST_STRATA:
         raise InputError(f"within has {k} strata; pass at least {LEAST_STRATA}.")
     moving = [c for c in columns if np.ptp(values[c]) > 0]

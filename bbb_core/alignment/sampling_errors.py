@@ -1,4 +1,4 @@
-"""Noise of the audit's estimates, for rows or for clusters as independent units (D5)."""
+"""Sampling errors of the audit's estimates, for rows or for clusters as independent units (D5)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import sparse, special, stats
 
-from bbb_core.alignment.groups import GroupTable
-from bbb_core.alignment.noise import correlated_normals
-from bbb_core.alignment.skewed import Limits, Side, as_normal
-from bbb_core.alignment.sums import GroupSums
+from bbb_core.alignment.confidence_limits import Limits, Side, t_to_normal
+from bbb_core.alignment.residuals import GroupSums, ScoredRows
 from bbb_core.errors import InputError
 
 __all__ = ["Noise", "Reach", "cluster_noise", "row_noise"]
-
-ROUNDING = 1e-12
-"""Residuals below this share of the largest score or truth are rounding, not error."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ class Noise:
         Normal scores of "the group has no error".
     cell_error : numpy.ndarray, shape [groups, levels]
         Standard errors of the signed errors within level sets.
-    null, size : numpy.ndarray, shape [groups, levels]
+    null_error, null_size : numpy.ndarray, shape [groups, levels]
         Where no group has an error: standard errors within level sets, and how large the errors
         found are on the scale where their noise is normal with these.
     excess : numpy.ndarray, shape [groups]
@@ -79,8 +74,8 @@ class Noise:
     group: Limits
     score: np.ndarray
     cell_error: np.ndarray
-    null: np.ndarray
-    size: np.ndarray
+    null_error: np.ndarray
+    null_size: np.ndarray
     excess: np.ndarray
     total: Side
     freedom: int
@@ -89,65 +84,57 @@ class Noise:
 
 
 def row_noise(
+    rows: ScoredRows,
     sums: GroupSums,
-    reach: Reach,
     projection: np.ndarray | None,
-    totals: np.ndarray,
     n_draws: int,
-    rng: Any,
+    rng: np.random.Generator,
 ) -> Noise:
     """Return the noise of independent rows.
 
-    Parameters
-    ----------
-    sums : GroupSums
-    reach : Reach
-    projection : numpy.ndarray, shape [2, groups], or None
-        Intercepts and slopes of the regressions of the group indicators on the score, where the
-        score was recalibrated first; estimating the recalibration moves the errors by as much.
-        The skewness takes their mean, the share of the group.
-    totals : numpy.ndarray, shape [4]
-        Sums over all rows of r^2, r^2 f, r^2 f^2 and r^3.
-    n_draws, rng
-        How many draws, from which stream.
+    `projection` [2, groups, levels] holds intercepts and slopes of the regressions of the
+    indicators of cells on the score, where the score was recalibrated first; estimating the
+    recalibration moves the errors by as much. The skewness takes their mean, the group's share.
     """
-    n, count = sums.n, sums.count.sum(axis=1)
+    n, count, reach = sums.n, sums.count.sum(axis=1), Reach.of(rows.residual, rows.truth)
     residual, square, cube = (x.sum(axis=1) for x in (sums.residual, sums.square, sums.cube))
     covariance, kept = sums.overlap.sum(axis=0), np.ones(len(count))
     if projection is None:
         variance = square - residual**2 / n
-        third = _third(residual, square, cube, n)
-    else:
-        (a, b), (q0, q1, q2, q3) = projection, totals
+        third = cube - 3 * residual * square / n + 2 * residual**3 / n**2  # about the mean
+    else:  # units r_i (1_C - a - b f_i)
+        a, b = projection.sum(axis=2)
+        r, f = rows.residual, rows.scores
+        q0, q1, q2 = ((r**2 * f**i).sum() for i in range(3))
         mixed = np.outer(square, a) + np.outer(sums.square_score.sum(axis=1), b)
         both = q0 * np.outer(a, a) + q1 * (np.outer(a, b) + np.outer(b, a)) + q2 * np.outer(b, b)
         covariance = covariance - mixed - mixed.T + both
         variance, kept = np.diag(covariance), 1 - count / n
-        third = kept**3 * cube - (1 - kept) ** 3 * (q3 - cube)
-    factor = n / (n - 1)
+        third = kept**3 * cube - (1 - kept) ** 3 * ((r**3).sum() - cube)
     below, above = reach.sides(_ratio(sums.score.sum(axis=1), count))
     step = np.maximum(below, above)
-    null, size = _null(sums, reach, step)
-    expected = (null**2).sum(axis=1)
+    null_error, null_size = _null_sums(sums, reach, step)
+    expected = (null_error**2).sum(axis=1)
     excess = _ratio(np.maximum(square, expected), expected)
     cell_step = np.maximum(*reach.sides(_ratio(sums.score, sums.count)))
+    factor = n / (n - 1)
     group = Limits.of(residual, factor * variance, third, kept * below, kept * above)
     return Noise(
         group.over(n),
-        as_normal(group.score(), n - 1),
+        t_to_normal(group.score(), n - 1),
         np.sqrt((sums.square - sums.residual**2 / n).clip(0) + cell_step**2) / n,
-        null / n,
-        size / n,
+        null_error / n,
+        null_size / n,
         np.sqrt(np.maximum(excess, 1.0)),
         Side.of(factor * square, np.abs(sums.cube).sum(axis=1), step).over(n),
         n - 1,
-        correlated_normals(covariance, n_draws, rng),
-        (correlated_normals(matrix, n_draws, rng) for matrix in sums.overlap),
+        _correlated_normals(covariance, n_draws, rng),
+        (_correlated_normals(matrix, n_draws, rng) for matrix in sums.overlap),
     )
 
 
-def _null(sums: GroupSums, reach: Reach, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `Noise.null` and `Noise.size` of sums of residuals, [groups, levels].
+def _null_sums(sums: GroupSums, reach: Reach, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `Noise.null_error` and `Noise.null_size` of sums of residuals, [groups, levels].
 
     If every truth is 0 or 1, their law is known: a count of mean m f has no heavier tails than the
     binomial of m draws :cite:`hoeffding1956`, whose middle tails become normal scores. Else a
@@ -166,22 +153,28 @@ def _null(sums: GroupSums, reach: Reach, step: np.ndarray) -> tuple[np.ndarray, 
     return error, error * -special.ndtri(tail.clip(1e-300, 0.5))
 
 
-def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    return np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+def _correlated_normals(
+    covariance: np.ndarray, n_draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return standard normal draws [n_draws, m] with the correlation of `covariance`.
 
-
-def _third(first: np.ndarray, second: np.ndarray, third: np.ndarray, n: int) -> np.ndarray:
-    """Return sums of cubes about the mean from sums of powers."""
-    return third - 3 * first * second / n + 2 * first**3 / n**2
+    Coordinates of variance zero up to rounding (empty groups, groups of all rows) stay zero.
+    """
+    variance = np.diag(covariance)
+    live = variance > 1e-12 * variance.max(initial=0.0)
+    scale = np.sqrt(np.where(live, variance, 0.0))
+    draws = np.zeros((n_draws, len(scale)))
+    if live.any():
+        correlation = covariance[np.ix_(live, live)] / np.outer(scale[live], scale[live])
+        values, vectors = np.linalg.eigh(correlation)
+        root = vectors * np.sqrt(values.clip(0))
+        draws[:, live] = rng.standard_normal((n_draws, root.shape[1])) @ root.T
+    return draws
 
 
 def cluster_noise(
-    table: GroupTable,
+    rows: ScoredRows,
     sums: GroupSums,
-    residual: np.ndarray,
-    scores: np.ndarray,
-    levels: np.ndarray,
-    reach: Reach,
     projection: np.ndarray | None,
     clusters: Any,
     n_draws: int,
@@ -193,68 +186,75 @@ def cluster_noise(
     and the correlated noise is drawn by Gaussian multipliers on clusters. The imagined cluster is
     as large as the largest of its group or level set, and no smaller than one row's reach. Tests
     take squares about zero, where the null puts the mean; intervals take them about the mean, with
-    the imagined cluster as far out as any on *either* side. `projection` [2, groups, levels] holds
-    the regressions of the indicators of a group within a level set on the score.
+    the imagined cluster as far out as any on *either* side. For `projection` see `row_noise`.
     """
-    import pandas as pd
-
-    labels = np.asarray(clusters)
-    if labels.shape != (table.n,):
-        raise InputError(f"clusters has shape {labels.shape}; pass one label per row ({table.n}).")
-    unit, found = pd.factorize(labels)
-    k, n, n_levels = len(found), table.n, sums.count.shape[1]
-    if (unit < 0).any() or k < 2:
-        raise InputError("clusters need two or more labels, none of them missing.")
-    parts = np.stack(
-        [_cluster_sums(table, residual, unit, k, levels == v) for v in range(n_levels)], axis=2
-    )  # [clusters, groups, levels]
+    unit, k = _cluster_codes(clusters, sums.n)
+    n, reach = sums.n, Reach.of(rows.residual, rows.truth)
+    parts = _cluster_sums(rows, unit, k)  # [clusters, groups, levels]
     if projection is not None:
-        for slopes, values in zip(projection, (residual, residual * scores), strict=True):
+        regressors = rows.residual, rows.residual * rows.scores
+        for slopes, values in zip(projection, regressors, strict=True):
             parts = parts - np.bincount(unit, values, k)[:, None, None] * slopes
     whole, spread = parts.sum(axis=2), np.abs(parts).sum(axis=2)
     row = reach.sides(_ratio(sums.score.sum(axis=1), sums.count.sum(axis=1)))
     far = np.maximum(spread.max(axis=0), np.maximum(*row))
     factor, centred = k / (k - 1), whole - whole.mean(axis=0)
     step = np.maximum(np.abs(centred).max(axis=0), np.maximum(*row))
-    variance = factor * (centred**2).sum(axis=0)
-    group = Limits.widened(whole.sum(axis=0), variance, centred, step, step)
-    score = _about_zero(whole, row).score()
+    variance, third = factor * (centred**2).sum(axis=0), (centred**3).sum(axis=0)
+    group = Limits.widened(whole.sum(axis=0), variance, third, step, step)
     cell = _about_zero(parts, reach.sides(_ratio(sums.score, sums.count)))
     scale, parts = cell.inner.scale / n, parts - parts.mean(axis=0)
     multipliers = rng.standard_normal((n_draws, k))
     return Noise(
         group.over(n),
-        as_normal(score, k - 1),
+        t_to_normal(_about_zero(whole, row).score(), k - 1),
         scale,
         scale,
-        scale * as_normal(cell.score(), k - 1),
+        scale * t_to_normal(cell.score(), k - 1),
         np.ones(len(step)),
         Side.of(factor * (spread**2).sum(axis=0), (spread**3).sum(axis=0), far).over(n),
         k - 1,
-        _standardised(multipliers, centred),
-        (_standardised(multipliers, parts[:, :, v]) for v in range(n_levels)),
+        _multiplied(multipliers, centred),
+        (_multiplied(multipliers, parts[:, :, v]) for v in range(rows.n_levels)),
     )
+
+
+def _cluster_codes(clusters: Any, n: int) -> tuple[np.ndarray, int]:
+    """Return the cluster of each row as a number, and how many there are."""
+    import pandas as pd
+
+    labels = np.asarray(clusters)
+    if labels.shape != (n,):
+        raise InputError(f"clusters has shape {labels.shape}; pass one label per row ({n}).")
+    unit, found = pd.factorize(labels)
+    if (unit < 0).any() or len(found) < 2:
+        raise InputError("clusters need two or more labels, none of them missing.")
+    return unit, len(found)
+
+
+def _cluster_sums(rows: ScoredRows, unit: np.ndarray, k: int) -> np.ndarray:
+    """Return sums of residuals per cluster, group and level set."""
+    shape = (k, rows.table.members.shape[1])
+    parts = []
+    for v in range(rows.n_levels):
+        inside = rows.levels == v
+        where = (unit[inside], rows.table.patterns[inside])
+        parts.append(rows.table.sums(sparse.csr_array((rows.residual[inside], where), shape=shape)))
+    return np.stack(parts, axis=2)
 
 
 def _about_zero(sums: np.ndarray, row: tuple[np.ndarray, np.ndarray]) -> Limits:
     """Return the limits of totals of sums per cluster [clusters, ...] under a mean of zero."""
     below, above = np.maximum(-sums.min(axis=0), row[0]), np.maximum(sums.max(axis=0), row[1])
-    variance, centred = (sums**2).sum(axis=0), sums - sums.mean(axis=0)
-    return Limits.widened(sums.sum(axis=0), variance, centred, below, above)
+    third = ((sums - sums.mean(axis=0)) ** 3).sum(axis=0)
+    return Limits.widened(sums.sum(axis=0), (sums**2).sum(axis=0), third, below, above)
 
 
-def _standardised(multipliers: np.ndarray, sums: np.ndarray) -> np.ndarray:
+def _multiplied(multipliers: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Return standard normal noise: sums per cluster [clusters, m], each with a random factor."""
     norm = np.sqrt((sums**2).sum(axis=0))
     return multipliers @ np.divide(sums, norm, out=np.zeros_like(sums), where=norm > 0)
 
 
-def _cluster_sums(
-    table: GroupTable, values: np.ndarray, unit: np.ndarray, k: int, rows: np.ndarray
-) -> np.ndarray:
-    """Return sums of `values` over chosen rows per cluster and group, shape [clusters, groups]."""
-    from scipy import sparse
-
-    shape = (k, table.members.shape[1])
-    chosen = (unit[rows], table.patterns[rows])
-    per_pattern = sparse.csr_array((values[rows], chosen), shape=shape)
-    return table.sums(per_pattern)
+def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    return np.divide(total, count, out=np.zeros_like(total), where=count > 0)

@@ -1,19 +1,41 @@
-"""Sums of a score's residuals per group and level set, from one pass over the rows (D5)."""
+"""Residuals of a score, summed per group and level set in one pass over the rows (D5)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from bbb_core.alignment.groups import GroupTable
 
-__all__ = ["GroupSums", "group_sums"]
+__all__ = ["GroupSums", "ScoredRows", "group_sums"]
+
+ROUNDING = 1e-12
+"""Residuals below this share of the largest score are rounding, not error."""
 
 CORRELATION_CELLS = 200_000
 """Where more cells are occupied, the correlation of the groups is taken from every k-th of them."""
 CORRELATION_WORK = 200_000 * 200**2
 """The same for more than 200 groups, whose pairs times cells stay below this."""
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Rows with their groups, scores f, truths f* and level sets, all of shape [n]."""
+
+    table: GroupTable
+    scores: np.ndarray
+    truth: np.ndarray
+    levels: np.ndarray
+    n_levels: int
+
+    @cached_property
+    def residual(self) -> np.ndarray:
+        """R = f* - f, without what the rounding of either leaves of equal numbers."""
+        residual = self.truth - self.scores
+        floor = ROUNDING * max(1.0, np.abs(self.scores).max())
+        return np.where(np.abs(residual) > floor, residual, 0.0)
 
 
 @dataclass(frozen=True)
@@ -43,30 +65,23 @@ class GroupSums:
     overlap: np.ndarray
 
 
-def group_sums(
-    table: GroupTable,
-    scores: np.ndarray,
-    truth: np.ndarray,
-    residual: np.ndarray,
-    levels: np.ndarray,
-    n_levels: int,
-) -> GroupSums:
+def group_sums(rows: ScoredRows) -> GroupSums:
     """Return the sums that every estimate of the audit is made of.
 
     Rows are first added up per cell (pattern of groups x level set), then cells per group by one
     matrix product per level set: memory and time do not grow with rows x groups where few patterns
     exist.
     """
-    cells, level, pattern = _cells(table, levels, n_levels)
-    centred, square = residual - residual.mean(), residual**2
+    table, n_levels, r = rows.table, rows.n_levels, rows.residual
+    cells, level, pattern = _cells(table, rows.levels, n_levels)
+    square = r**2
     columns = (
-        None, residual, square, square * residual, scores, truth, square * scores, centred**2,
+        None, r, square, square * r, rows.scores, rows.truth, square * rows.scores,
+        (r - r.mean()) ** 2,
     )  # fmt: skip
-    size = len(level)
+    size, g = len(level), len(table.names)
     statistics = np.stack([np.bincount(cells, weights=c, minlength=size) for c in columns])
-    g = len(table.names)
-    sums = np.zeros((7, g, n_levels))
-    overlap = np.zeros((n_levels, g, g))
+    sums, overlap = np.zeros((7, g, n_levels)), np.zeros((n_levels, g, g))
     stride = -(-size // min(CORRELATION_CELLS, max(CORRELATION_WORK // g**2, 1)))
     for part, members in table.blocks(pattern):
         bounds = np.searchsorted(level[part], np.arange(n_levels + 1))
@@ -76,7 +91,7 @@ def group_sums(
             sums[:, :, v] += values[:7] @ own.T
             some = own[:, ::stride]
             overlap[v] += (some * values[7, ::stride]) @ some.T
-    exact = sums[2] - 2 * residual.mean() * sums[1] + residual.mean() ** 2 * sums[0]
+    exact = sums[2] - 2 * r.mean() * sums[1] + r.mean() ** 2 * sums[0]
     return GroupSums(table.n, *sums, _with_diagonal(overlap, exact.T.clip(0)))
 
 

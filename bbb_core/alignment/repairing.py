@@ -6,21 +6,40 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import stats
 
 from bbb_core import checks, rng
+from bbb_core.alignment.candidate_sets import CandidateSets, tabulate_errors
+from bbb_core.alignment.confidence_limits import t_to_normal
 from bbb_core.alignment.groups import GroupTable, group_table
-from bbb_core.alignment.levels import assign_levels
-from bbb_core.alignment.skewed import t_factor
-from bbb_core.alignment.steps import Round, added, cells_of, next_round, summed_errors
+from bbb_core.alignment.levels import assign_levels, level_edges
 from bbb_core.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Notion", "Repair", "Round", "repair"]
+__all__ = ["Notion", "Repair", "Round", "apply_rounds", "next_round", "repair"]
+
+MOST_STEPS = 100
+"""Groups and cells that one round moves at most; the next round goes on from there."""
 
 Notion = Literal["multiaccuracy", "multicalibration"]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One step: in level set v, the score of a row moves by the sum of its groups' steps.
+
+    Parameters
+    ----------
+    edges : numpy.ndarray
+        Inner edges of the level sets of the score that the round meets.
+    steps : numpy.ndarray, shape [levels, groups + 1]
+        Step of each group, zero for most; the last column moves everybody.
+    """
+
+    edges: np.ndarray
+    steps: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -77,8 +96,8 @@ class Repair:
         Groups that the fit did not see add no step of their own.
         """
         f = _scores("scores", scores)
-        table = _aligned(group_table(groups, len(f), order=self.order), self.names)
-        return _run(f, table, self.rounds)
+        table = group_table(groups, len(f), order=self.order).aligned(self.names)
+        return apply_rounds(f, table, self.rounds)
 
 
 def repair(
@@ -109,12 +128,13 @@ def repair(
         w = \arg\min_w \sum_i \Big(f^*_i - f_i - \sum_{j:\, i \in C_j} w_j\Big)^2
         + \sum_j \lambda_j w_j^2 ,
 
-    shrunk as if steps were random (`steps.next_round`): hardly where the evidence is strong, and a
+    shrunk as if steps were random (`next_round`): hardly where the evidence is strong, and a
     small group of a family by much. Rounds follow until nothing is left to move.
 
     *A group that nothing speaks against stays.* The test holds all groups and cells at half of
     ``1 - confidence`` (Bonferroni) and families at the other half, with limits for skewed noise
-    (`skewed.Side`): a small group of rare events is moved when its *events* suffice, not its rows.
+    (`confidence_limits.Side`): a small group of rare events is moved when its *events* suffice, not
+    its rows.
 
     *Held out.* Rounds are fitted on a random share of the rows and every group's error is judged
     on the others, before and after. What is returned is fitted once more, on all rows, unless
@@ -193,13 +213,23 @@ def repair(
     fit, judge = _split(len(f), held_out, rng.generator(seed, "repair"))
 
     def fitted(rows: np.ndarray) -> tuple[tuple[Round, ...], str]:
-        return _fit(f[rows], f_star[rows], _rows(table, rows), count, most, support, level)
+        """Return the rounds that some rows ask for, and why they ended."""
+        moved, part = f[rows], table.take(rows)
+        rounds: tuple[Round, ...] = ()
+        for _ in range(most):
+            found = next_round(moved, f_star[rows], part, count, support, level)
+            if found is None:
+                return rounds, "no group's error is larger than chance explains"
+            moved, rounds = apply_rounds(moved, part, (found,)), (*rounds, found)
+        return rounds, f"the most rounds allowed, {most}, were used"
 
     tried, stopped = fitted(fit)
     kept, stopped = fitted(np.arange(len(f))) if final == "all" else (tried, stopped)
-    part, there = _rows(table, judge), f[judge]
-    after = _run(there, part, tried)
-    by_group = _judged(there, after, f_star[judge], part, kept, support, level)
+    part = table.take(judge)
+    stages = {"before": f[judge], "after": apply_rounds(f[judge], part, tried)}
+    steps = np.concatenate([np.zeros((1, len(table.names))), *(r.steps[:, :-1] for r in kept)])
+    by_group = tabulate_errors(part, stages, f_star[judge], support, level)
+    by_group.insert(2, "moved", (steps != 0).any(axis=0))
     return Repair(kept, table.names, notion, order, stopped, by_group, judge)
 
 
@@ -217,63 +247,68 @@ def _split(n: int, share: float, stream: np.random.Generator) -> tuple[np.ndarra
     return rows[judged:], rows[:judged]
 
 
-def _rows(table: GroupTable, rows: np.ndarray) -> GroupTable:
-    return GroupTable(table.names, table.attributes, table.patterns[rows], table.members)
+def next_round(
+    f: np.ndarray, truth: np.ndarray, table: GroupTable, count: int, support: int, level: float
+) -> Round | None:
+    r"""Return the steps of all sets of rows that a simultaneous test speaks against, if any.
+
+    Sets are chosen one after the other, each given the steps of those before it. A set j with
+    mean error :math:`e_j` of variance :math:`v_j` gets the ridge :math:`n_j v_j / \tau^2`, as a
+    random step of variance :math:`\tau^2` would: :math:`\tau^2 = e_j^2` for a single set, the
+    moment estimate :math:`\sum (z_j^2 - 1) / \sum v_j^{-1}` for a family.
+    """
+    edges = level_edges(f, count)
+    sets = CandidateSets(table, assign_levels(f, edges), len(edges) + 1)
+    rows, error, limits = sets.errors(f, truth)
+    weight = sets.cells(np.ones(len(f)))
+    families = sets.families(rows, support)
+    half = (1 - level) / 2  # of the level for single sets, the other half for families
+    tails = half / max((rows >= support).sum(), 1), half / max(len(families), 1)
+    chosen: list[int] = []
+    overlaps: list[np.ndarray] = []  # rows that a chosen set shares with every other
+    ridge: list[float] = []
+    left, steps = error, np.zeros(0)
+    while len(chosen) < MOST_STEPS:
+        # the set or family whose error is least explained by chance, given the steps so far
+        found = limits(left)
+        score = t_to_normal(found.score(), len(f) - 1)
+        score[rows < support] = 0.0
+        score.flat[chosen] = 0.0
+        best = _best(score.ravel(), families, *tails)
+        if not best:
+            break
+        # its ridge n v / tau^2, and all steps together: (G + diag ridge) w = e
+        spread = found.inner.scale.flat[best] ** 2 / rows.flat[best] ** 2  # of mean errors
+        alone = len(best) == 1
+        typical = (score.flat[best] ** 2 - (0 if alone else 1)).sum() / (1 / spread).sum()
+        chosen += best
+        overlaps += [sets.totals(sets.inside(i) * weight).ravel() for i in best]
+        ridge += (spread * rows.flat[best] / typical).tolist()
+        gram = np.stack(overlaps)
+        steps = np.linalg.solve(gram[:, chosen] + np.diag(ridge), error.flat[chosen])
+        left = error - (steps @ gram).reshape(error.shape)
+    if not chosen:
+        return None
+    made = np.zeros(error.shape)
+    made.flat[chosen] = steps
+    return Round(edges, made[: len(weight)] + made[len(weight) :].sum(axis=0))
 
 
-def _aligned(table: GroupTable, names: tuple[str, ...]) -> GroupTable:
-    """Return the table with the groups `names`, empty where no row belongs to them."""
-    place = {name: i for i, name in enumerate(table.names)}
-    known = [(i, place[name]) for i, name in enumerate(names) if name in place]
-    rows, columns = np.array(known, dtype=np.int64).reshape(-1, 2).T
-    shape = (len(names), len(table.names))
-    chosen = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
-    return GroupTable(names, ((),) * len(names), table.patterns, chosen @ table.members)
+def _best(score: np.ndarray, families: list[np.ndarray], tail: float, joint: float) -> list[int]:
+    """Return the set, or else the family, least explained by chance; empty if all may be chance."""
+    best = int(score.argmax())
+    if 2 * stats.norm.sf(score[best]) < tail:
+        return [best]
+    chance = [stats.chi2.sf((score[places] ** 2).sum(), len(places)) for places in families]
+    if chance and min(chance) < joint:
+        family = families[int(np.argmin(chance))]
+        return family[score[family] > 0].tolist()  # the others are chosen, or exactly right
+    return []
 
 
-def _fit(
-    f: np.ndarray, truth: np.ndarray, table: GroupTable, count: int, most: int, support: int,
-    level: float,
-) -> tuple[tuple[Round, ...], str]:  # fmt: skip
-    """Return the rounds that the rows ask for, and why they ended."""
-    rounds: tuple[Round, ...] = ()
-    for _ in range(most):
-        found = next_round(f, truth, table, count, support, level)
-        if found is None:
-            return rounds, "no group's error is larger than chance explains"
-        f, rounds = _run(f, table, (found,)), (*rounds, found)
-    return rounds, f"the most rounds allowed, {most}, were used"
-
-
-def _run(f: np.ndarray, table: GroupTable, rounds: tuple[Round, ...]) -> np.ndarray:
+def apply_rounds(f: np.ndarray, table: GroupTable, rounds: tuple[Round, ...]) -> np.ndarray:
+    """Return the scores [n] after some rounds, clipped to [0, 1] after each."""
     for step in rounds:
         delta = step.steps[:, :-1] @ table.members + step.steps[:, -1:]  # [levels, patterns]
         f = np.clip(f + delta[assign_levels(f, step.edges), table.patterns], 0.0, 1.0)
     return f
-
-
-def _judged(
-    before: np.ndarray, after: np.ndarray, truth: np.ndarray, table: GroupTable,
-    rounds: tuple[Round, ...], support: int, level: float,
-) -> pd.DataFrame:  # fmt: skip
-    """Return the table of groups: their mean errors before and after, with limits."""
-    import pandas as pd
-
-    moved = np.zeros(len(table.names), bool)
-    for step in rounds:
-        moved |= (step.steps[:, :-1] != 0).any(axis=0)
-    columns: dict[str, Any] = {"group": table.names, "n": 0, "moved": moved}
-    cells = cells_of(table, np.zeros(len(truth), np.int64), 1)
-    for stage, f in (("before", before), ("after", after)):
-        rows, error, limits = summed_errors(f, truth, table, np.zeros(len(f), np.int64), 1)
-        enough, score = rows >= support, added(cells(f), table)
-        z = t_factor(float(stats.norm.isf((1 - level) / 2 / max(enough.sum(), 1))), len(f) - 1)
-        low, high = limits(error).interval(z)
-        low, high = np.where(enough, low, -score), np.where(enough, high, rows - score)
-        columns["n"] = rows[0, :-1].astype(int)
-        for name, values in zip(
-            (stage, f"{stage}_low", f"{stage}_high"), (error, low, high), strict=True
-        ):
-            mean = np.divide(values, rows, out=np.full_like(values, np.nan), where=rows > 0)
-            columns[name] = mean[0, :-1].clip(-1, 1)
-    return pd.DataFrame(columns)

@@ -1,4 +1,4 @@
-r"""Limits of sums whose noise is skewed, as rare truths and few clusters make it (D5)."""
+"""Confidence limits of sums with skewed noise, as of rare truths and few clusters (D5)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-__all__ = ["Limits", "Side", "as_normal", "t_factor"]
+__all__ = ["Limits", "Side", "normal_to_t", "t_to_normal"]
 
 LEAST_SKEW = 1e-5
 """Below it the gamma law and the normal law agree to 1e-5 of a standard deviation."""
 
 
-def t_factor(critical: float, freedom: Any) -> Any:
+def normal_to_t(critical: Any, freedom: Any) -> Any:
     """Turn a critical value of normal statistics into that of t statistics of equal tail."""
     return stats.t.isf(special.ndtr(-critical), np.maximum(freedom, 1))
 
 
-def as_normal(z: np.ndarray, freedom: Any) -> np.ndarray:
-    """Turn non-negative t statistics into normal ones of equal tail: undoes `t_factor`."""
-    return -special.ndtri(stats.t.sf(z, np.maximum(freedom, 1)).clip(1e-300))
+def t_to_normal(z: np.ndarray, freedom: Any) -> np.ndarray:
+    """Turn non-negative t statistics into normal ones of equal tail: undoes `normal_to_t`."""
+    return np.asarray(-special.ndtri(stats.t.sf(z, np.maximum(freedom, 1)).clip(1e-300)))
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,6 @@ class Side:
     For counts of rare events (c = 1) these are the exact Poisson limits; for units of any size the
     gamma limits of :cite:`fay1997`; for many units Hall's correction for skewness
     :cite:`hall1992`; without skewness the normal limits.
-
-    Parameters
-    ----------
-    variance, third : numpy.ndarray
-        Sums of squares and of cubes of the centred units, the cubes signed towards this side.
-    step : numpy.ndarray
-        The imagined unit, non-negative.
     """
 
     scale: np.ndarray
@@ -50,10 +43,10 @@ class Side:
 
     @classmethod
     def of(cls, variance: np.ndarray, third: np.ndarray, step: np.ndarray) -> Side:
-        """Return the side of sums of squares and cubes."""
-        v = variance + step**2
+        """Return the side of sums of squares and cubes (signed towards it), and imagined units."""
+        v = variance + step**2  # V
         safe = np.where(v > 0, v, 1.0)
-        m = np.where(v > 0, third + step**3, 0.0)
+        m = np.where(v > 0, third + step**3, 0.0)  # M
         skew = 2 * m / safe**1.5
         skew = np.where(np.abs(skew) < LEAST_SKEW, LEAST_SKEW, skew)
         return cls(np.sqrt(v), skew, np.maximum(m / safe, 0))
@@ -81,13 +74,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Limits:
-    """Estimates with what is known of the truth below and above each.
-
-    Parameters
-    ----------
-    estimate : numpy.ndarray
-    below, above : Side
-    """
+    """Estimates with what is known of the truth below and above each."""
 
     estimate: np.ndarray
     below: Side
@@ -95,31 +82,19 @@ class Limits:
 
     @classmethod
     def of(
-        cls,
-        estimate: np.ndarray,
-        variance: np.ndarray,
-        third: np.ndarray,
-        below: np.ndarray,
-        above: np.ndarray,
-    ) -> Limits:
+        cls, estimate: np.ndarray, variance: np.ndarray, third: np.ndarray,
+        below: np.ndarray, above: np.ndarray,
+    ) -> Limits:  # fmt: skip
         """Return the limits of sums with their squares, cubes and imagined units on both sides."""
         variance = np.maximum(variance, 0.0)
         return cls(estimate, Side.of(variance, -third, below), Side.of(variance, third, above))
 
     @classmethod
     def widened(
-        cls,
-        estimate: np.ndarray,
-        variance: np.ndarray,
-        centred: np.ndarray,
-        below: np.ndarray,
-        above: np.ndarray,
-    ) -> Limits:
-        """Return limits of sums over few units, from the centred units [units, ...].
-
-        Few units tell skewness badly, so it may widen a limit but not narrow it.
-        """
-        third = (centred**3).sum(axis=0)
+        cls, estimate: np.ndarray, variance: np.ndarray, third: np.ndarray,
+        below: np.ndarray, above: np.ndarray,
+    ) -> Limits:  # fmt: skip
+        """Return limits that skewness may widen but not narrow: few units tell it badly."""
         down = Side.of(variance, (-third).clip(0), below)
         return cls(estimate, down, Side.of(variance, third.clip(0), above))
 

@@ -1,4 +1,4 @@
-"""What noise alone does to largest errors: simultaneous critical values and their correction."""
+"""Estimates of largest absolute errors without the upward bias that noise gives them (D5)."""
 
 from __future__ import annotations
 
@@ -7,26 +7,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-__all__ = ["corrected_absolute", "correlated_normals", "median_corrected_maximum"]
-
-
-def correlated_normals(
-    covariance: np.ndarray, n_draws: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Return standard normal draws [n_draws, m] with the correlation of `covariance`.
-
-    Coordinates of variance zero up to rounding (empty groups, groups of all rows) stay zero.
-    """
-    variance = np.diag(covariance)
-    live = variance > 1e-12 * variance.max(initial=0.0)
-    scale = np.sqrt(np.where(live, variance, 0.0))
-    draws = np.zeros((n_draws, len(scale)))
-    if live.any():
-        correlation = covariance[np.ix_(live, live)] / np.outer(scale[live], scale[live])
-        values, vectors = np.linalg.eigh(correlation)
-        root = vectors * np.sqrt(values.clip(0))
-        draws[:, live] = rng.standard_normal((n_draws, root.shape[1])) @ root.T
-    return draws
+__all__ = ["corrected_absolute", "median_corrected_maximum"]
 
 
 def corrected_absolute(estimate: np.ndarray, error: np.ndarray) -> np.ndarray:
