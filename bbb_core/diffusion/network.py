@@ -48,6 +48,11 @@ class NetworkConfig:
         Groups of the group normalisation.
     conditioning
         See `Conditioning`.
+
+    Examples
+    --------
+    >>> NetworkConfig(embedding_dim=384).image_shape
+    (3, 32, 32)
     """
 
     embedding_dim: int

@@ -136,10 +136,6 @@ def certificate(
     batch : int
         Paths computed at once.
 
-    Returns
-    -------
-    Certificate
-
     Raises
     ------
     InputError

@@ -91,28 +91,9 @@ def compared_paths(
     stop: int = 0,
     batch: int = 4096,
 ) -> ComparedPaths:
-    r"""Draw n paths under `condition` and compare them with `other` step by step.
+    """Draw n paths under `condition` and compare them with `other` step by step.
 
-    Parameters
-    ----------
-    process : ReverseProcess
-        The sampler, with the means that it really uses.
-    condition, other : Tensor, shape [e]
-        c and c'.
-    n : int
-        Number of paths.
-    seed, key : int, str
-        Name the noise; path i does not depend on n or `batch`.
-    stop : int
-        Only the steps K, ..., stop + 1 are run.
-    batch : int
-        Paths computed at once.
-
-    Raises
-    ------
-    InputError
-        If one of the steps adds no noise, so that the two laws need not overlap; if the means are
-        not finite; if an option is out of range.
+    Parameters and errors are those of `path_kl`; `seed` and `key` name the noise.
 
     Examples
     --------

@@ -193,6 +193,13 @@ class DenoiserProcess(SchedulerProcess):
         A diffusers scheduler, by default the DDPMScheduler of training.
     options
         Those of `SchedulerProcess`: steps, guidance, variance, eta, batch.
+
+    Examples
+    --------
+    >>> from bbb_core.diffusion.network import NetworkConfig, build_denoiser
+    >>> config = NetworkConfig(embedding_dim=4, resolution=8, channels=(8, 8), groups=4)
+    >>> DenoiserProcess(build_denoiser(config), steps=3).timesteps.tolist()
+    [332, 666, 999]
     """
 
     def __init__(self, network: Denoiser, *, scheduler: Any = None, **options: Any) -> None:
@@ -250,31 +257,36 @@ def generate(
     -------
     Tensor, shape [m, n, channels, height, width]
         Intensities in [0, 1], float32, on the CPU.
+
+    Examples
+    --------
+    >>> from bbb_core.diffusion.network import NetworkConfig, build_denoiser
+    >>> config = NetworkConfig(embedding_dim=4, resolution=8, channels=(8, 8), groups=4)
+    >>> process = DenoiserProcess(build_denoiser(config), steps=3)
+    >>> generate(process, torch.eye(2, 4), 5).shape
+    torch.Size([2, 5, 3, 8, 8])
     """
     n, m = checks.integer("n", n, low=1), len(conditions)
     names = list(range(m)) if streams is None else list(streams)
     if len(names) != m:
         raise InputError(f"streams has {len(names)} names for {m} conditions; give one each.")
+    later, common = (0, conditions) if switch is None else switch
+    common = common.expand_as(conditions)
     together = max(1, batch // n)
     out = []
     bar = progress.bar(total=m * n, desc="generating")
     for start in range(0, m, together):
-        rows = conditions[start : start + together]
-        c = rows.repeat_interleave(n, 0)
-        later, tail = 0, c
-        if switch is not None:
-            later, common = switch
-            common = common.expand(m, *common.shape) if common.ndim < conditions.ndim else common
-            tail = common[start : start + together].repeat_interleave(n, 0)
-        noises = [ImageStreams(seed, n, "generate", s) for s in names[start : start + len(rows)]]
-        x = torch.cat([process.initial(n, generators=s) for s in noises])
+        piece = slice(start, start + together)
+        c, tail = (rows[piece].repeat_interleave(n, 0) for rows in (conditions, common))
+        noises = [ImageStreams(seed, n, "generate", name) for name in names[piece]]
+        x = torch.cat([process.initial(n, generators=own) for own in noises])  # x_K
         for step in range(len(process.sigmas), 0, -1):
-            x = process.mean(x, step, tail if step <= later else c)
+            x = process.mean(x, step, tail if step <= later else c)  # mu_k(x_k, c)
             sigma = float(process.sigmas[step - 1])
-            if sigma > 0:
-                z = torch.cat([draw_normal(s, n, process.image_shape) for s in noises])
+            if sigma > 0:  # x_{k-1} = mu_k + sigma_k z_k
+                z = torch.cat([draw_normal(own, n, process.image_shape) for own in noises])
                 x.add_(z.to(x.device), alpha=sigma)
-        out.append(process.decode(process.finish(x)).cpu().unflatten(0, (len(rows), n)))
+        out.append(process.decode(process.finish(x)).cpu().unflatten(0, (len(noises), n)))
         bar.update(len(c))
     bar.close()
     return torch.cat(out)

@@ -83,7 +83,14 @@ class TrainingConfig:
         return slow.lerp(fast, 1 - min(self.ema, int(seen) / (9 + int(seen))))
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0.
+
+        Examples
+        --------
+        >>> config = TrainingConfig(steps=100, warmup=10, learning_rate=1e-2)
+        >>> [round(config.rate(step), 4) for step in (0, 9, 50, 100)]
+        [0.001, 0.0098, 0.005, 0.0]
+        """
         rise = min(1.0, (step + 1) / max(1, self.warmup))
         return self.learning_rate * rise * (1 + math.cos(math.pi * step / self.steps)) / 2
 
@@ -245,6 +252,16 @@ def train(
     InputError
         When the checkpoint is damaged, belongs to a run on other inputs, or is past a snapshot
         that it does not hold; when `start` is another network, or a number is out of range.
+
+    Examples
+    --------
+    >>> images, prompts = torch.linspace(0, 1, 768).view(4, 3, 8, 8), torch.eye(2, 4)
+    >>> shown = torch.tensor([[0, 0], [1, 0], [2, 1], [3, 1]])  # (image, prompt)
+    >>> data = TrainingSet(images, prompts, shown, torch.ones(4))
+    >>> network = NetworkConfig(embedding_dim=4, resolution=8, channels=(8, 8), groups=4)
+    >>> run = train(data, network, TrainingConfig(steps=2, batch=4), device="cpu")
+    >>> len(run.losses), run.model.config == network
+    (2, True)
     """
     from accelerate import Accelerator
     from torch.optim.swa_utils import AveragedModel
