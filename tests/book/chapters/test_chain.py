@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from bbb_book.chapters.generalisation import chain_report as report
-from bbb_book.chapters.generalisation import figures
+from bbb_book.chapters.generalisation import (
+    chain_claims,
+    chain_tables,
+    encoder_signatures,
+    figures,
+)
 from bbb_book.chapters.generalisation.chain import ChainSettings, measure_chain
 from bbb_book.chapters.generalisation.chain_encoders import (
     GROUPS,
@@ -17,6 +21,7 @@ from bbb_book.chapters.generalisation.chain_encoders import (
     split_spec,
 )
 from bbb_book.chapters.generalisation.chain_summary import (
+    LEVELS,
     STAGES,
     Chain,
     Encoder,
@@ -214,44 +219,52 @@ def test_tables_and_claims(encoders):
     assert effects[2] < -1
     assert found.i_squared > 0.9
     options = {"confidence": 0.95}
-    assert report.record_named(encoders, **options).verdict == "supported"
-    assert report.record_imbalance(encoders, **options).value > 0.1
-    flip = report.record_no_flip(encoders, **options)
+    assert chain_claims.record_named(encoders, **options).verdict == "supported"
+    assert chain_claims.record_imbalance(encoders, **options).value > 0.1
+    flip = chain_claims.record_no_flip(encoders, **options)
     assert flip.verdict == "not supported"
-    assert report.record_no_flip(encoders[:2], **options).verdict == "supported"
-    made = report.record_occupation(encoders, n_resamples=50, seed=0, **options)
+    assert chain_claims.record_no_flip(encoders[:2], **options).verdict == "supported"
+    made = chain_claims.record_occupation(encoders, n_resamples=50, seed=0, **options)
     assert made.value < 0.5
-    assert report.record_subclass_sampling(encoders, **options).verdict == "supported"
-    assert report.record_subclass_score(encoders, **options).verdict == "not supported"
+    assert chain_claims.record_subclass_sampling(encoders, **options).verdict == "supported"
+    assert chain_claims.record_subclass_score(encoders, **options).verdict == "not supported"
     for stage, claim in (
         ("prompt to images", "general-text-to-image"),
         ("prompt to scores", "general-text-to-score"),
     ):
-        made = report.record_stage(encoders, stage, claim, **options)
+        made = chain_claims.record_stage(encoders, stage, claim, **options)
         assert made.low <= made.value <= made.high
-    signs = report.stays_and_flips(encoders)
+    signs = chain_tables.stays_and_flips(encoders)
     assert signs.loc["prompt to images", ["surely +", "surely -"]].tolist() == [2, 1]
     assert list(signs.index) == list(STAGES)
-    assert len(report.generators_table(encoders)) == 6
-    assert len(report.embeddings_table(encoders)) == 3
-    report.show_levels(encoders, confidence=0.95)
-    assert "seconds for all scores" in report.settings_table(TINY, encoders).index
+    assert len(chain_tables.generators_table(encoders)) == 6
+    assert len(chain_tables.embeddings_table(encoders)) == 3
+    chain_claims.show_levels(encoders, confidence=0.95)
+    assert "seconds for all scores" in chain_tables.settings_table(TINY, encoders).index
 
 
 def test_signatures_of_encoders(encoders):
-    found, across = report.signatures(encoders, high=0.1, least=0.2, flip=0.0, unexplained=0.5)
-    one = found["minilm"]
+    found, across = encoder_signatures.signatures(
+        encoders, high=0.1, least=0.2, flip=0.0, unexplained=0.5
+    )
+    one = {signature.name: signature for signature in found["minilm"]}
     assert one["high total variation"].verdict == "triggered"
-    assert one["idle mitigation: averaged prompt"].verdict == "triggered"
-    assert one["idle mitigation: subclass sampling"].verdict == "not triggered"
-    assert one["idle mitigation: average-then-score"].verdict == "not triggered"
-    assert one["idle mitigation: subclass-score"].verdict == "triggered"
-    assert across["prompt to images"].triggered == ("opposite signs", "differing encoders")
-    assert list(across) == [*(f"mean {name}" for name in report.LEVELS), *STAGES]
-    table = report.signature_table(found)
+    assert one["averaged prompt"].verdict == "triggered"
+    assert one["subclass sampling"].verdict == "not triggered"
+    assert one["average-then-score"].verdict == "not triggered"
+    assert one["subclass-score"].verdict == "triggered"
+    assert [s.name for s in across["prompt to images"]] == ["opposite signs", "differing encoders"]
+    assert {s.verdict for s in across["prompt to images"]} == {"triggered"}
+    assert list(across) == [*(f"mean {name}" for name in LEVELS), *STAGES]
+    table = encoder_signatures.signature_table(found)
     assert table.loc["minilm", "averaged prompt (> 0.8)"].startswith("triggered: 1.00")
-    assert report.signature_table(across).loc["prompt to images"].str.startswith("triggered").all()
-    report.show_signatures(found, across)
+    assert (
+        encoder_signatures.signature_table(across)
+        .loc["prompt to images"]
+        .str.startswith("triggered")
+        .all()
+    )
+    encoder_signatures.show_signatures(found, across)
 
 
 def test_figures(encoders):

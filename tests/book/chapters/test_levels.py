@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bbb_book.chapters.generalisation.failure_signs import high_total_variation, idle_mitigation
+from bbb_book.chapters.generalisation.failure_signatures import (
+    high_total_variation,
+    idle_mitigation,
+)
 from bbb_book.chapters.generalisation.heterogeneity import heterogeneity, rank_correlation_effect
 from bbb_core.rng import generator
 from bbb_core.stats import (

@@ -20,14 +20,16 @@ from bbb_book.chapters.generalisation.heterogeneity import (
 )
 from bbb_core.balance import plug_in_imbalance, sampling_floor, split_half_imbalance
 from bbb_core.balance.means import Prompts, mean_imbalance
-from bbb_core.stats import Estimate
+from bbb_core.stats import Estimate, mean_interval
 
 __all__ = [
+    "LEVELS",
     "STAGES",
     "Chain",
     "Encoder",
     "Shares",
     "encoders_of",
+    "joint_mean",
     "stage_effects",
     "variance_shares",
 ]
@@ -41,6 +43,19 @@ STAGES: Mapping[str, tuple[str, str]] = {
     "prompt to scores": ("prompt_lean", "score_gap"),
 }
 """Pairs of neighbouring quantities whose rank correlation over occupations is followed."""
+
+LEVELS: Mapping[str, tuple[str, ...]] = {
+    "lean of prompts": ("prompt_lean",),
+    "lean of images": ("image_lean",),
+    "score gap": ("score_gap", "plain"),
+}
+"""Measures of `Encoder.mean` whose means over occupations are compared between encoders."""
+
+
+def joint_mean(x: np.ndarray, looks: int, confidence: float) -> tuple[float, float, float]:
+    """Return a mean over few units with the ends of an interval; all `looks` hold together."""
+    found = mean_interval(x, confidence=1 - (1 - confidence) / looks)
+    return found.value, found.low, found.high
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from bbb_book.chapters.generalisation.chain_report import joint_mean
-from bbb_book.chapters.generalisation.chain_summary import STAGES, Encoder, stage_effects
+from bbb_book.chapters.generalisation.chain_summary import (
+    STAGES,
+    Encoder,
+    joint_mean,
+    stage_effects,
+)
 from bbb_book.data.emoji import OCCUPATIONS
 from bbb_book.style import figure, house, palette
 

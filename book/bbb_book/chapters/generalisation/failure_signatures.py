@@ -1,9 +1,7 @@
-r"""Signs of failure: a quantity of an audit, its interval, its threshold and a verdict.
+r"""Failure signatures: a quantity of an audit, its interval, its threshold and a verdict.
 
-Serves the chapter "Does it generalise?"; `signatures` looks for all of them at once.
-
-A sign says *triggered*, *not triggered* or *undecided*. It sees numbers only, so that any audit
-can use it.
+Serves the chapter "Does it generalise?". A signature is *triggered*, *not triggered* or
+*undecided*. It sees numbers only, so that any audit can use it.
 """
 
 from __future__ import annotations
@@ -21,41 +19,33 @@ from bbb_core.stats.means import mean_interval
 
 __all__ = [
     "Signature",
-    "SignatureVerdict",
     "differing_encoders",
     "high_total_variation",
     "idle_mitigation",
     "opposite_signs",
 ]
 
-SignatureVerdict = Literal["triggered", "not triggered", "undecided"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """One sign of failure: a quantity, its interval, its threshold, and what follows.
+    """One failure signature: a quantity, its interval, its threshold, and what follows.
 
     Attributes
     ----------
-    name, quantity
-        What the signature is called, and what its value is.
+    name
+        What the signature is called.
     value, low, high
         Estimate and interval; an end may be infinite where the data cannot bound it.
     threshold
         The signature is triggered where the whole interval lies above it, not triggered where
         none of it does, else undecided.
-    n
-        Independent units behind the estimate.
     """
 
     name: str
-    quantity: str
     value: float
     low: float
     high: float
     threshold: float
-    n: int
-    confidence: float = 0.95
 
     def __post_init__(self) -> None:
         if not self.low <= self.value <= self.high:
@@ -65,7 +55,7 @@ class Signature:
             )
 
     @property
-    def verdict(self) -> SignatureVerdict:
+    def verdict(self) -> Literal["triggered", "not triggered", "undecided"]:
         """What the interval says."""
         if self.low > self.threshold:
             return "triggered"
@@ -126,10 +116,9 @@ def high_total_variation(
     below = mean_interval(tv - bias, confidence=level)
     above = mean_interval(tv, confidence=level)
     return Signature(
-        name="high total variation", quantity="mean TV from the target over prompts, less floor",
+        name="high total variation",
         value=min(max(below.value, 0.0), 1.0), low=min(max(below.low, 0.0), 1.0),
         high=min(above.high, 1.0), threshold=checks.number("threshold", threshold, low=0),
-        n=len(tv), confidence=level,
     )  # fmt: skip
 
 
@@ -194,10 +183,7 @@ def idle_mitigation(
     if not 0 <= checks.number("least", least) < 1:
         raise InputError(f"least is {least}; pass a share of at least 0 and below 1.")
     ratio, low, high = _fieller(a, b, level)
-    return Signature(
-        name=name, quantity="error that remains after the mitigation, as a share of that before",
-        value=ratio, low=low, high=high, threshold=1.0 - least, n=len(a), confidence=level,
-    )  # fmt: skip
+    return Signature(name=name, value=ratio, low=low, high=high, threshold=1.0 - least)
 
 
 def _fieller(a: np.ndarray, b: np.ndarray, level: float) -> tuple[float, float, float]:
@@ -265,10 +251,10 @@ def opposite_signs(
     half = float(stats.norm.isf((1 - level) / 2 / len(y))) * s
     flip = min(y.max(), (-y).max())
     return Signature(
-        name="opposite signs", quantity="smaller of the largest effects on either side of zero",
-        value=float(flip), low=float(min((y - half).max(), (-y - half).max())),
+        name="opposite signs", value=float(flip),
+        low=float(min((y - half).max(), (-y - half).max())),
         high=float(min((y + half).max(), (-y + half).max())),
-        threshold=checks.number("threshold", threshold, low=0), n=len(y), confidence=level,
+        threshold=checks.number("threshold", threshold, low=0),
     )  # fmt: skip
 
 
@@ -288,10 +274,9 @@ def differing_encoders(
     y, s = _effects(effects, errors)
     found = heterogeneity(y, s, confidence=confidence)
     return Signature(
-        name="differing encoders", quantity="I squared over encoders",
-        value=found.i_squared, low=found.i_squared_low, high=found.i_squared_high,
-        threshold=float(checks.probability("threshold", threshold)), n=len(y),
-        confidence=found.confidence,
+        name="differing encoders", value=found.i_squared,
+        low=found.i_squared_low, high=found.i_squared_high,
+        threshold=float(checks.probability("threshold", threshold)),
     )  # fmt: skip
 
 
