@@ -14,8 +14,6 @@ from scipy import stats
 from bbb_book.chapters.intersections.formulas import (
     hidden_imbalance_limit,
     images_to_vanish,
-    internal_margin_shares,
-    product_imbalance_bound,
 )
 from bbb_book.chapters.intersections.joint_law import (
     interaction_test,
@@ -73,7 +71,7 @@ def test_the_joint_is_never_fairer_than_a_margin(seed):
     b = intersectional_balance(x, **NAMES)
     assert b.joint.imbalance >= max(b.first.imbalance, b.second.imbalance) - 1e-12
     assert b.joint.imbalance <= b.product + b.interaction + 1e-12
-    bound = float(product_imbalance_bound(b.first.imbalance, b.second.imbalance))
+    bound = 1 - (1 - b.first.imbalance) * (1 - b.second.imbalance)
     assert b.product <= bound + 1e-12
     assert b.interaction <= np.sqrt(mutual_information(x) / 2) + 1e-12
 
@@ -93,17 +91,6 @@ def test_balanced_margins_hide_at_most_the_limit(rows, columns):
     worst = np.zeros((rows, columns))
     worst[np.arange(columns) % rows, np.arange(columns)] = 1 / columns
     assert np.abs(worst - 1 / worst.size).sum() / 2 == pytest.approx(limit)
-
-
-def test_internal_margin_shares_against_total_variation():
-    """The formula equals one minus the TV of two laws on the cells."""
-    stream = generator(3, "internal")
-    for _ in range(20):
-        w = stream.dirichlet(np.full(8, 0.4)).reshape(2, 4)
-        named = np.zeros((2, 2, 4))
-        named[0, 0], named[1, 1] = 0.25, 0.25
-        brute = [1 - np.abs(w - law).sum() / 2 for law in named]
-        assert internal_margin_shares(w) == pytest.approx(brute)
 
 
 def test_the_joint_intervals_cover_together():

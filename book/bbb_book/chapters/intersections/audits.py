@@ -12,7 +12,15 @@ from bbb_book.scorers.models import ScoredModel, ScoredModels
 from bbb_core import rng
 from bbb_core.alignment.repairing import repair
 
-__all__ = ["FAMILIES", "STAGES", "audit_ratio", "repair_gain", "repair_table", "worst_error"]
+__all__ = [
+    "FAMILIES",
+    "STAGES",
+    "audit_ratio",
+    "audit_table",
+    "repair_gain",
+    "repair_table",
+    "worst_error",
+]
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "gender": ("gender",),
@@ -92,6 +100,20 @@ def repair_table(models: ScoredModels, column: str = "plain") -> pd.DataFrame:
                 error = worst_error(model, scores, by, judge)
                 rows.append((model.bias, model.seed, stage, family, error))
     return pd.DataFrame(rows, columns=["bias", "seed", "stage", "family", "error"])
+
+
+def audit_table(table: pd.DataFrame, bias: str) -> pd.DataFrame:
+    """Return the worst error per family and stage, as text: median and range over seeds."""
+    own = table[table["bias"] == bias]
+    rows = {}
+    for family in FAMILIES:
+        part = own[own["family"] == family]
+        row = {}
+        for stage in STAGES:
+            found = part[part["stage"] == stage]["error"]
+            row[stage] = f"{found.median():.3f} [{found.min():.3f}, {found.max():.3f}]"
+        rows[family] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("groups")
 
 
 def _errors(table: pd.DataFrame, bias: str, stage: str, family: str) -> np.ndarray:

@@ -1,88 +1,32 @@
-"""Figures, tables and words of the chapter on gender, skin tone and occupation."""
+"""Figures of the chapter on gender, skin tone and occupation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bbb_book.chapters.fairness_criteria.finite_generator import FiniteGenerator
 from bbb_book.chapters.intersections.audits import FAMILIES, STAGES
-from bbb_book.chapters.intersections.product_balance import intersectional_balance
-from bbb_book.chapters.intersections.published_intersections import (
-    PublishedIntersections,
-    audit_published_intersections,
-)
-from bbb_book.data import published
+from bbb_book.chapters.intersections.cycle_balance import MODELS, ORDER, bounds
 from bbb_book.data.emoji import TONES
 from bbb_book.generators.studies import GROUPS
-from bbb_book.results.unmeasured import say, show_or_say
+from bbb_book.generators.symmetric_figures import turn_distance
 from bbb_book.style import figure, house, palette
-from bbb_core import checks
-from bbb_core.stats import Estimate
 
 __all__ = [
-    "ABSENT",
-    "audit_table",
+    "LOOKS",
     "cells",
-    "finding",
+    "cycle_pictures",
+    "cycle_shares",
     "occupations",
-    "real",
-    "real_interactions",
-    "real_numbers",
-    "real_table",
     "repairs",
-    "reversal_rows",
     "reversals",
-    "worlds",
 ]
 
-ABSENT = "Not measured: the published scores were not at hand when this page was built."
 LOOKS = palette(GROUPS)
-WORLDS = {
-    "every cell alike": [[1, 1, 1], [1, 1, 1]],
-    "dark women missing": [[2, 2, 0], [1, 1, 2]],
-    "one gender per tone": [[2, 0, 1], [0, 2, 1]],
-    "women of one tone only": [[3, 0, 0], [1, 1, 1]],
-    "men of all tones, no women": [[0, 0, 0], [2, 2, 2]],
-}
-"""Tables of parts, gender by three tones, for the definitions worked by hand."""
-
-
-def worlds() -> pd.DataFrame:
-    """Return margins, joint law and internal imbalance (D3) of small worlds, exactly.
-
-    A picture is a cell. "women" and "men" are the prompts that name a gender and draw all tones
-    alike; the last column compares the prompts that name a cell.
-    """
-    tones = ("light", "medium", "dark")
-    rows = {}
-    for name, parts in WORLDS.items():
-        table = np.array(parts)
-        b = intersectional_balance(table, rows=("woman", "man"), columns=tones)
-        neutral = table.ravel() / table.sum()
-        named = {
-            "woman": [1 / 3] * 3 + [0.0] * 3,
-            "man": [0.0] * 3 + [1 / 3] * 3,
-        }
-        internal = FiniteGenerator(
-            pictures=list("123456"),
-            readings=["woman"] * 3 + ["man"] * 3,
-            neutral=neutral.tolist(),
-            groups=named,
-        ).internal_imbalance()
-        rows[name] = {
-            "gender": b.first.imbalance,
-            "tone": b.second.imbalance,
-            "if independent": b.product,
-            "joint": b.joint.imbalance,
-            "internal, genders": internal,
-            "internal, cells": float(neutral.max() - neutral.min()),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").map("{:.2f}".format)
 
 
 @house
@@ -157,35 +101,6 @@ def reversals(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def reversal_rows(table: pd.DataFrame, *, rows: int = 5) -> pd.DataFrame:
-    """Return the pairs of tones that come nearest to a reversal, as text."""
-    near = table.sort_values(["p_value", "generator"], kind="stable").head(rows)
-    return pd.DataFrame(
-        {
-            "generator": near["generator"],
-            "tones": near["first"] + " - " + near["second"],
-            "pooled": [f"{x:+.3f}" for x in near["pooled"]],
-            "within": [f"{x:+.3f}" for x in near["within"]],
-            "p": [f"{x:.3f}" for x in near["p_value"]],
-            "p, adjusted": [f"{x:.3f}" for x in near["adjusted"]],
-        }
-    ).set_index("generator")
-
-
-def audit_table(table: pd.DataFrame, bias: str) -> pd.DataFrame:
-    """Return the worst error per family and stage, as text: median and range over seeds."""
-    own = table[table["bias"] == bias]
-    rows = {}
-    for family in FAMILIES:
-        part = own[own["family"] == family]
-        row = {}
-        for stage in STAGES:
-            found = part[part["stage"] == stage]["error"]
-            row[stage] = f"{found.median():.3f} [{found.min():.3f}, {found.max():.3f}]"
-        rows[family] = row
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("groups")
-
-
 @house
 def repairs(table: pd.DataFrame) -> Figure:
     """Draw the worst error per family before and after both repairs, a panel per caption bias."""
@@ -211,73 +126,42 @@ def repairs(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def real(source: str, **options: Any) -> PublishedIntersections | None:
-    """Audit the published scores; None if `source` is ``none`` or the file cannot be had."""
-    checks.choice("source", source, ("published", "none"))
-    if source == "none" or not published.available("mj-bench-bias"):
-        return None
-    return audit_published_intersections(published.load("mj-bench-bias"), **options)
+@house
+def cycle_shares(made: Mapping[str, Any], leans: Sequence[float]) -> Figure:
+    """Draw the shares of the three groups against the distance from the fixed point."""
+    eta = np.array([turn_distance(lean, order=ORDER) for lean in leans])
+    counts = np.asarray(made["counts"]).sum(axis=1)[..., :ORDER]
+    share = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+    fig, panels = figure(1, 2, height=2.7, sharey=True)
+    looks = palette(["first group", "second", "third", "imbalance"])
+    for axes, name, rows in zip(panels, MODELS, share, strict=True):
+        axes.axhline(1 / ORDER, color="black", linewidth=0.8)
+        for group, (label, look) in enumerate(list(looks.items())[:ORDER]):
+            axes.plot(eta, rows[:, group], label=label, **look.lines(marker=look.marker))
+        axes.set(xlabel="distance eta from the fixed point", ylim=(-0.03, 1.05))
+        axes.text(0.03, 0.97, name, transform=axes.transAxes, va="top")
+    top = 1 / ORDER + np.minimum(bounds(made).mean(axis=0), 1 - 1 / ORDER)
+    panels[1].plot(eta, top, color="black", linestyle=":", label="1/3 + bound")
+    panels[0].set_ylabel("share of the group")
+    panels[1].legend(loc="center right")
+    return fig
 
 
-def finding(found: PublishedIntersections | None) -> tuple[Estimate | None, int | None]:
-    """Return (estimate, n) of the claim about published scores, or (None, None) without data."""
-    if found is None:
-        return None, None
-    count = float(len(found.survivors()))
-    return Estimate(count, count, count), len(found.interactions)
-
-
-def real_numbers(found: PublishedIntersections | None) -> None:
-    """Glue the words and numbers of the section on published scores."""
-    say("cells-real-status", ABSENT if found is None else "The file was read.")
-    values: Mapping[str, float | None] = {
-        "cells-real-images": None if found is None else found.images,
-        "cells-real-occupations": None if found is None else found.occupations,
-        "cells-real-tests": None if found is None else len(found.interactions),
-    }
-    for name, value in values.items():
-        show_or_say(name, value, digits=0)
-
-
-def real_table(found: PublishedIntersections | None) -> pd.DataFrame | str:
-    """Return the widest gap of every scorer over genders, races and intersections, as text."""
-    if found is None:
-        return ABSENT
-    widest = found.widest()
-    return pd.DataFrame(
-        {
-            "scorer": widest["scorer"],
-            "groups": widest["groups"].str.replace(" & ", " x "),
-            "higher": widest["higher"].map(_plain),
-            "lower": widest["lower"].map(_plain),
-            "gap": [
-                f"{g:.2f} [{low:.2f}, {high:.2f}]"
-                for g, low, high in zip(widest["gap"], widest["low"], widest["high"], strict=True)
-            ],
-            "p, adjusted": [f"{p:.3f}" for p in widest["adjusted"]],
-        }
-    ).set_index(["scorer", "groups"])
-
-
-def real_interactions(found: PublishedIntersections | None) -> pd.DataFrame | str:
-    """Return the interactions that survive correction (the nearest one if none does), as text."""
-    if found is None:
-        return ABSENT
-    rows = found.survivors().sort_values("p_value")
-    rows = found.interactions.sort_values("p_value").head(1) if rows.empty else rows
-    return pd.DataFrame(
-        {
-            "scorer": rows["scorer"],
-            "gap": rows["first"] + " - " + rows["second"],
-            "for": rows["level"],
-            "beyond other races": [
-                f"{x:+.2f} [{low:+.2f}, {high:+.2f}]"
-                for x, low, high in zip(rows["interaction"], rows["low"], rows["high"], strict=True)
-            ],
-            "p, adjusted": [f"{p:.3f}" for p in rows["adjusted"]],
-        }
-    ).set_index("scorer")
-
-
-def _plain(name: str) -> str:
-    return " & ".join(part.split("=", 1)[-1] for part in name.split(" & "))
+@house
+def cycle_pictures(made: Mapping[str, Any], leans: Sequence[float], *, shape: int = 0) -> Figure:
+    """Draw generations of one shape: a row per model, a block per prompt."""
+    sheet = np.asarray(made["sheet"])[:, shape, :, :4]
+    rows = [np.concatenate(list(own.reshape(-1, *own.shape[2:])), axis=2) for own in sheet]
+    picture = np.concatenate(rows, axis=1).transpose(1, 2, 0)
+    fig, axes = figure(height=6.0 * picture.shape[0] / picture.shape[1] + 0.6)
+    axes.imshow(picture, interpolation="nearest")
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    size = sheet.shape[-1]
+    axes.set_yticks([size * (i + 0.5) for i in range(2)], MODELS)
+    width = picture.shape[1] / len(leans)
+    places = [width * (j + 0.5) for j in range(len(leans))]
+    axes.set_xticks(places, [f"{turn_distance(lean, order=ORDER):.2f}" for lean in leans])
+    axes.set_xlabel("distance eta from the fixed point")
+    axes.tick_params(length=0)
+    return fig

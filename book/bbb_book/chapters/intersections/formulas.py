@@ -14,8 +14,6 @@ __all__ = [
     "cyclic_imbalance_bound",
     "hidden_imbalance_limit",
     "images_to_vanish",
-    "internal_margin_shares",
-    "product_imbalance_bound",
 ]
 
 
@@ -42,35 +40,6 @@ def hidden_imbalance_limit(rows: int, columns: int) -> float:
     """
     low = min(checks.integer("rows", rows, low=2), checks.integer("columns", columns, low=2))
     return 1 - 1 / low
-
-
-def product_imbalance_bound(first: Any, second: Any) -> np.ndarray:
-    r"""Bound the imbalance of independent readings by those of their margins.
-
-    .. math:: TV(P_1 \otimes P_2, \pi_1 \otimes \pi_2) \le 1 - (1 - t_1)(1 - t_2)
-
-    with :math:`t_i = TV(P_i, \pi_i)`: couple both margins with their targets independently.
-
-    Parameters
-    ----------
-    first, second : array_like
-        Imbalances of the margins, in [0, 1].
-
-    Returns
-    -------
-    numpy.ndarray
-        Zero when both margins are fair.
-
-    Examples
-    --------
-    >>> product_imbalance_bound(0.5, 0.1).round(3).tolist()
-    0.55
-    """
-    a, b = (
-        checks.probability(name, np.asarray(x, dtype=np.float64))
-        for name, x in (("first", first), ("second", second))
-    )
-    return np.asarray(1 - (1 - a) * (1 - b))
 
 
 def images_to_vanish(
@@ -110,38 +79,6 @@ def images_to_vanish(
     m = checks.integer("prompts", prompts, low=1)
     tail = (1 - checks.confidence_level(confidence)) / (2 * m * k)
     return math.ceil(math.log(tail) / math.log1p(-share))
-
-
-def internal_margin_shares(weights: Any) -> np.ndarray:
-    r"""Return the internal shares (D3) of the rows when each row prompt draws all columns alike.
-
-    If the neutral law is :math:`\sum_{g,t} w_{gt} D_{gt}` with disjoint supports and the prompt
-    that names row g draws :math:`\frac1b \sum_t D_{gt}`, then
-
-    .. math:: v_g = 1 - TV(D_p, D_{p_g}) = \sum_t \min(w_{gt}, 1/b),
-
-    which is the row's share only if no cell of the row exceeds 1/b. So internal balance between
-    two *margins* already feels how the cells inside them are filled.
-
-    Parameters
-    ----------
-    weights : array_like, shape [a, b]
-        Shares of the cells, summing to one.
-
-    Returns
-    -------
-    numpy.ndarray, shape [a]
-
-    Examples
-    --------
-    >>> internal_margin_shares([[0.5, 0.0], [0.25, 0.25]]).tolist()
-    [0.5, 0.5]
-    >>> internal_margin_shares([[0.5, 0, 0, 0], [0.125] * 4]).tolist()
-    [0.25, 0.5]
-    """
-    w = np.asarray(checks.matrix("weights", weights), dtype=np.float64)
-    checks.distribution("weights", w.ravel())
-    return np.asarray(np.minimum(w, 1 / w.shape[1]).sum(axis=1))
 
 
 def cyclic_imbalance_bound(distances: Any) -> float:

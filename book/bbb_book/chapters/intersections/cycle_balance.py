@@ -1,4 +1,4 @@
-"""Figures and numbers of the cycle of three groups (chapter on intersections, theorem T2)."""
+"""Balance of three groups under a cycle, trained and symmetrised (theorem T2 for m groups)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from bbb_book.chapters.intersections.formulas import cyclic_imbalance_bound
 from bbb_book.generators.symmetric_figures import CycleStudy, measure_cycle, turn_distance
 from bbb_book.results.artefacts import Artefact, artefact
-from bbb_book.style import figure, house, palette
 from bbb_core.stats import tv_interval
 from bbb_core.theory import tv_bound_from_kl
 
-__all__ = ["balance_at", "bounds", "curve", "margin", "measure", "pictures", "table"]
+__all__ = ["MODELS", "ORDER", "balance_at", "bounds", "margin", "measure", "table"]
 
 MODELS = ("trained", "symmetrised")
 ORDER = CycleStudy.order
@@ -87,44 +85,3 @@ def table(made: Mapping[str, Any], leans: Sequence[float]) -> pd.DataFrame:
             row[name] = f"{value:.2f} [{low:.2f}, {high:.2f}]"
         rows.append(row | {"path KL": f"{kl[j]:.2f}", "bound (mean)": f"{limit[:, j].mean():.2f}"})
     return pd.DataFrame(rows).set_index("eta")
-
-
-@house
-def curve(made: Mapping[str, Any], leans: Sequence[float]) -> Figure:
-    """Draw the shares of the three groups against the distance from the fixed point."""
-    eta = np.array([turn_distance(lean, order=ORDER) for lean in leans])
-    counts = np.asarray(made["counts"]).sum(axis=1)[..., :ORDER]
-    share = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)
-    fig, panels = figure(1, 2, height=2.7, sharey=True)
-    looks = palette(["first group", "second", "third", "imbalance"])
-    for axes, name, rows in zip(panels, MODELS, share, strict=True):
-        axes.axhline(1 / ORDER, color="black", linewidth=0.8)
-        for group, (label, look) in enumerate(list(looks.items())[:ORDER]):
-            axes.plot(eta, rows[:, group], label=label, **look.lines(marker=look.marker))
-        axes.set(xlabel="distance eta from the fixed point", ylim=(-0.03, 1.05))
-        axes.text(0.03, 0.97, name, transform=axes.transAxes, va="top")
-    top = 1 / ORDER + np.minimum(bounds(made).mean(axis=0), 1 - 1 / ORDER)
-    panels[1].plot(eta, top, color="black", linestyle=":", label="1/3 + bound")
-    panels[0].set_ylabel("share of the group")
-    panels[1].legend(loc="center right")
-    return fig
-
-
-@house
-def pictures(made: Mapping[str, Any], leans: Sequence[float], *, shape: int = 0) -> Figure:
-    """Draw generations of one shape: a row per model, a block per prompt."""
-    sheet = np.asarray(made["sheet"])[:, shape, :, :4]
-    rows = [np.concatenate(list(own.reshape(-1, *own.shape[2:])), axis=2) for own in sheet]
-    picture = np.concatenate(rows, axis=1).transpose(1, 2, 0)
-    fig, axes = figure(height=6.0 * picture.shape[0] / picture.shape[1] + 0.6)
-    axes.imshow(picture, interpolation="nearest")
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    size = sheet.shape[-1]
-    axes.set_yticks([size * (i + 0.5) for i in range(2)], MODELS)
-    width = picture.shape[1] / len(leans)
-    places = [width * (j + 0.5) for j in range(len(leans))]
-    axes.set_xticks(places, [f"{turn_distance(lean, order=ORDER):.2f}" for lean in leans])
-    axes.set_xlabel("distance eta from the fixed point")
-    axes.tick_params(length=0)
-    return fig

@@ -1,4 +1,4 @@
-"""Numbers and tables of the chapter on gender, tone and occupation: generated drawings."""
+"""Cells of gender and tone among generated drawings: shares, margins, joint law, who is missing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbb_book.chapters.intersections.cell_certificate import READERS
 from bbb_book.chapters.intersections.formulas import images_to_vanish
 from bbb_book.chapters.intersections.joint_law import Interaction, interaction_test
 from bbb_book.chapters.intersections.product_balance import intersectional_balance, vanishing_cells
-from bbb_book.chapters.intersections.reversals import covariance_parts, find_reversals
 from bbb_book.data.emoji import OCCUPATIONS, TONES
 from bbb_book.generators.studies import GROUPS
 from bbb_core import rng
@@ -20,19 +18,14 @@ from bbb_core.balance.estimates import plug_in_imbalance, split_half_imbalance
 from bbb_core.stats import holm, mean_interval
 
 __all__ = [
+    "DRAWS",
     "NAMES",
     "balance_table",
     "cell_counts",
-    "certificate_margin",
-    "certificate_price",
-    "certificate_table",
-    "covariances",
     "hidden_imbalance",
     "images_needed",
     "occupation_table",
     "pooling",
-    "reversal_table",
-    "reversals_found",
     "vanishing",
     "vanishing_count",
 ]
@@ -191,75 +184,4 @@ def pooling(drawn: Mapping[str, Any]) -> dict[str, float]:
         "pooled": float(plug_in_imbalance(genders.sum(axis=0)[None])[0]),
         "within": float(plug_in_imbalance(genders).mean()),
         "within_low": float(split_half_imbalance(genders).mean()),
-    }
-
-
-def reversal_table(generators: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the search for reversals over all pairs of tones and all generators (Holm over all).
-
-    ``first`` minus ``second`` tone in the share of men, pooled and within occupations.
-    """
-    found = []
-    for name, drawn in generators.items():
-        counts, _ = cell_counts(drawn)
-        found.append(find_reversals(counts, columns=TONES).assign(generator=name))
-    table = pd.concat(found, ignore_index=True)
-    table["adjusted"] = holm(table["p_value"])
-    table["reversal"] = table["adjusted"] <= 0.05
-    return table
-
-
-def reversals_found(table: pd.DataFrame) -> dict[str, float]:
-    """Return the number of reversals that survive, and how many pairs were looked at."""
-    count = int(table["reversal"].sum())
-    return {"value": float(count), "low": count, "high": count, "n": len(table)}
-
-
-def covariances(generators: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the covariance of "read as man" and rank of tone, within and between occupations.
-
-    The rank runs from light (1) to dark (5); the default yellow is left out.
-    """
-    rows = {}
-    for name, drawn in generators.items():
-        counts, _ = cell_counts(drawn)
-        rows[name] = covariance_parts(counts[:, :, 1:], np.arange(1.0, len(TONES)))
-    columns = ["within occupations", "between occupations"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-
-
-def certificate_table(made: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the certificates as text."""
-    rows = [
-        {
-            "prompts": f"{row['occupation']}, {row['first']:.3g} to {row['second']:.3g}",
-            "reader": row["reader"],
-            "values": row["values"],
-            "k*": row["step"],
-            "law of x_k*": f"{row['law_bound']:.2f}",
-            "changes after": f"{row['change_bound']:.2f}",
-            "certified bound": f"{row['bound']:.2f}",
-            "measured distance": f"{row['distance']:.2f} (at least {row['low']:.2f})",
-        }
-        for row in made["rows"]
-    ]
-    return pd.DataFrame(rows).set_index(["prompts", "reader"])
-
-
-def certificate_margin(made: Mapping[str, Any]) -> float:
-    """Return the smallest certified bound minus lower limit of the measured distance."""
-    return min(row["bound"] - row["low"] for row in made["rows"])
-
-
-def certificate_price(made: Mapping[str, Any]) -> dict[str, float]:
-    """Return what all cells cost beyond gender alone: the largest difference over the pairs."""
-    bounds: dict[str, list[float]] = {name: [] for name in READERS}
-    for row in made["rows"]:
-        bounds[row["reader"]].append(row["bound"])
-    gaps = np.array(bounds["gender x tone"]) - np.array(bounds["gender"])
-    return {
-        "value": float(gaps.max()),
-        "low": float(gaps.max()),
-        "high": float(gaps.max()),
-        "n": len(gaps),
     }
