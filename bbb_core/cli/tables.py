@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bbb_core.io.notation import NOTATIONS
+from bbb_core.io.columns import NOTATIONS
 
 __all__ = ["as_read", "empty_cells", "finite", "table_options"]
 

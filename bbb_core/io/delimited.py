@@ -12,12 +12,10 @@ from typing import Any
 
 from bbb_core import checks
 from bbb_core.errors import InputError
-from bbb_core.io.columns import clean
+from bbb_core.io.columns import Column, Unreadable, check_cells, clean
 from bbb_core.io.files import open_text, shown
-from bbb_core.io.notation import Unreadable
-from bbb_core.io.sources import Column, TableFile
 
-__all__ = ["MOST_BYTES", "SEPARATORS", "DelimitedFile"]
+__all__ = ["MOST_BYTES", "SEPARATORS", "DelimitedRows"]
 
 MOST_BYTES = 2_000_000_000
 """Bytes of a file, and of what a gzip file holds."""
@@ -26,16 +24,16 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 """What may part the cells of a line."""
 
 
-class DelimitedFile(TableFile):
-    """A table with a header and one row a line, plain or gzipped.
+class DelimitedRows:
+    """The rows of a table with a header and one row a line, plain or gzipped.
 
     The separator is the one under which the header has the needed columns (and most columns)
     unless it is said. Lines without any value are skipped.
 
     Parameters
     ----------
-    path, name, notation
-        See `TableFile`.
+    path, name
+        The file, and the option that names it.
     needs
         Columns by which the separator is recognised.
     separator
@@ -45,17 +43,17 @@ class DelimitedFile(TableFile):
     unit = "line"
 
     def __init__(
-        self, path: Path, *, name: str, notation: str, needs: Iterable[str], separator: str | None
+        self, path: Path, *, name: str, needs: Iterable[str], separator: str | None
     ) -> None:
         said = None if separator is None else checks.choice("separator", separator, SEPARATORS)
         self._separators = [SEPARATORS[said]] if said else list(SEPARATORS.values())
         self._needs = set(map(clean, needs))
-        self.path, self.name = path, name
+        self.path, self.name, self.title = path, name, f"{name} {shown(path)}"
         with contextlib.closing(self._rows()) as rows:
             _, header = next(rows, (0, []))
         if not header:
-            raise InputError(f"{name} {shown(path)} is empty; begin with a line of column names.")
-        super().__init__(path, name=name, columns=header, notation=notation)
+            raise InputError(f"{self.title} is empty; begin with a line of column names.")
+        self.columns = tuple(map(clean, header))
 
     def _rows(self) -> Generator[tuple[int, list[str]], None, None]:
         """Yield (number of the line, cells) of each row, the header first."""
@@ -68,8 +66,8 @@ class DelimitedFile(TableFile):
                         yield skipped + reader.line_num, row
             except csv.Error as error:
                 raise InputError(
-                    f"{self.name} {shown(self.path)}, line {skipped + reader.line_num}: "
-                    f"no valid CSV ({error}); mend that line."
+                    f"{self.title}, line {skipped + reader.line_num}: no valid CSV ({error}); "
+                    "mend that line."
                 ) from None
 
     def _separator(self, header: str) -> str:
@@ -82,7 +80,8 @@ class DelimitedFile(TableFile):
         fits = [s for s, names in found.items() if self._needs.issubset(names)]
         return max(fits or found, key=lambda s: len(found[s]))
 
-    def _fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
+    def fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
+        """Read the rows into columns by name; return the line of each."""
         places = array("q")
         with contextlib.closing(self._rows()) as rows:
             _, header = next(rows, (0, []))
@@ -103,7 +102,7 @@ class DelimitedFile(TableFile):
                             f"{self.title}, line {line}, column {name!r}: {error}"
                         ) from None
                 places.append(line)
-                self._few(len(places), len(picks))
+                check_cells(self.title, len(places), len(picks))
         return places
 
 

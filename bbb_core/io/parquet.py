@@ -10,13 +10,11 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from bbb_core.errors import InputError
-from bbb_core.io.columns import Labels, Numbers, clean
+from bbb_core.io.columns import Column, Labels, Numbers, Unreadable, check_cells, clean
 from bbb_core.io.files import open_bytes, shown
-from bbb_core.io.footer import Announced, announced
-from bbb_core.io.notation import Unreadable
-from bbb_core.io.sources import Column, TableFile
+from bbb_core.io.footer import announced
 
-__all__ = ["MOST_BYTES", "MOST_UNPACKED", "ParquetFile"]
+__all__ = ["MOST_BYTES", "MOST_UNPACKED", "ParquetRows", "coded", "kind", "open_parquet"]
 
 MOST_BYTES = 2_000_000_000
 """Bytes of a file."""
@@ -28,56 +26,63 @@ BATCH = 2**16
 """Rows that are decoded at one time."""
 
 
-class ParquetFile(TableFile):
-    """A parquet table.
+@contextlib.contextmanager
+def open_parquet(
+    path: Path, *, name: str, most: int = MOST_BYTES, **options: Any
+) -> Iterator[tuple[Any, BinaryIO]]:
+    """Open a parquet file; yield pyarrow's view of it and the file itself.
+
+    Whatever pyarrow raises while the block reads becomes an `InputError`.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    with open_bytes(path, name=name, most=most) as handle:
+        try:
+            with parquet.ParquetFile(handle, **options) as file:
+                yield file, handle
+        except InputError:
+            raise
+        except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
+            reason = next(iter(str(error).splitlines()), "damaged")
+            what = f"{name} {shown(path)}"
+            raise InputError(f"{what} cannot be read as parquet ({reason}).") from None
+
+
+class ParquetRows:
+    """The rows of a parquet table.
 
     Labels may be text in any of Arrow's forms, whole numbers, truth values or dictionaries of
     these, all of them with or without nulls; numbers any real numbers, or text.
 
     Parameters
     ----------
-    path, name, notation
-        See `TableFile`.
+    path, name
+        The file, and the option that names it.
     """
 
     unit = "row"
 
-    def __init__(self, path: Path, *, name: str, notation: str) -> None:
-        self.path, self.name = path, name
-        with self._open() as (file, _):
-            columns = file.schema_arrow.names
-        super().__init__(path, name=name, columns=columns, notation=notation)
+    def __init__(self, path: Path, *, name: str) -> None:
+        self.path, self.name, self.title = path, name, f"{name} {shown(path)}"
+        with open_parquet(path, name=name) as (file, _):
+            self.columns = tuple(map(clean, file.schema_arrow.names))
 
-    @contextlib.contextmanager
-    def _open(self, **options: Any) -> Iterator[tuple[Any, BinaryIO]]:
-        import pyarrow
-        from pyarrow import parquet
-
-        what = f"{self.name} {shown(self.path)}"
-        with open_bytes(self.path, name=self.name, most=MOST_BYTES) as handle:
-            try:
-                with parquet.ParquetFile(handle, **options) as file:
-                    yield file, handle
-            except InputError:
-                raise
-            except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
-                reason = next(iter(str(error).splitlines()), "damaged")
-                raise InputError(f"{what} cannot be read as parquet ({reason}).") from None
-
-    def _fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
-        with self._open() as (file, handle):
+    def fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
+        """Read the rows into columns by name; return the number of each, from 1."""
+        with open_parquet(self.path, name=self.name) as (file, handle):
             fields = {n: file.schema_arrow.field(self.columns.index(clean(n))) for n, _ in columns}
             for name, field in fields.items():
-                if _kind(field.type) == "other":
+                if kind(field.type) == "other":
                     raise InputError(
                         f"{self.title}, column {name!r} holds {field.type}; pass text, numbers or "
                         "true and false, one per row."
                     )
-            self._bound(announced(handle, [field.name for field in fields.values()]), len(fields))
+            self._check_size(handle, [field.name for field in fields.values()])
         # text is decoded as codes and a dictionary: a repeated value takes its memory once
-        text = [field.name for field in fields.values() if _kind(field.type) == "text"]
+        text = [field.name for field in fields.values() if kind(field.type) == "text"]
         rows = 0
-        with self._open(read_dictionary=text) as (file, _):
+        with open_parquet(self.path, name=self.name, read_dictionary=text) as (file, _):
             for batch in file.iter_batches(BATCH, columns=[f.name for f in fields.values()]):
                 for name, column in columns:
                     values = batch.column(batch.schema.get_field_index(fields[name].name))
@@ -91,11 +96,12 @@ class ParquetFile(TableFile):
                 rows += len(batch)
         return range(1, rows + 1)
 
-    def _bound(self, said: Announced, columns: int) -> None:
-        self._few(said.rows, columns)
+    def _check_size(self, handle: BinaryIO, names: Sequence[str]) -> None:
+        said = announced(handle, names)
+        check_cells(self.title, said.rows, len(names))
         if said.unpacked > MOST_UNPACKED:
             raise InputError(
-                f"{self.title} unpacks to {said.unpacked} bytes in {columns} columns, more than "
+                f"{self.title} unpacks to {said.unpacked} bytes in {len(names)} columns, more than "
                 f"{MOST_UNPACKED}; split it."
             )
 
@@ -108,7 +114,8 @@ class _Refused(Unreadable):
         self.row = row
 
 
-def _kind(type_: Any) -> Literal["text", "number", "other"]:
+def kind(type_: Any) -> Literal["text", "number", "other"]:
+    """Return what values of one of Arrow's types are here."""
     from pyarrow import types
 
     if types.is_dictionary(type_):
@@ -121,7 +128,7 @@ def _kind(type_: Any) -> Literal["text", "number", "other"]:
 
 def _append(column: Column, values: Any) -> None:
     """Add an Arrow array to a column."""
-    if isinstance(column, Numbers) and _kind(values.type) == "number":
+    if isinstance(column, Numbers) and kind(values.type) == "number":
         numbers = _numbers(values)
         refused = np.flatnonzero(column.refused(numbers))
         if refused.size:
@@ -129,7 +136,7 @@ def _append(column: Column, values: Any) -> None:
             raise _Refused(f"{numbers[row]:g} is {column.refusal}.", row)
         column.extend(numbers)
         return
-    texts, rows = _coded(values)
+    texts, rows = coded(values)
     read = column.code if isinstance(column, Labels) else column.parse
     found = []
     for i, text in enumerate(texts):
@@ -151,7 +158,7 @@ def _numbers(values: Any) -> np.ndarray:
     return values.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
 
 
-def _coded(values: Any) -> tuple[list[str], np.ndarray]:
+def coded(values: Any) -> tuple[list[str], np.ndarray]:
     """Return the different values as text ('' for none), and for each row which it is."""
     import pyarrow
 

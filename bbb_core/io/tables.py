@@ -1,15 +1,187 @@
-"""The one reader of users' tables: CSV (plain or gzipped), its relatives, and parquet."""
+"""The one reader of users' tables: CSV (plain or gzipped), its relatives, and parquet.
+
+`open_table` gives a file whose columns are known and whose rows are still to be read; `read_table`
+reads named columns at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from bbb_core.io.delimited import SEPARATORS, DelimitedFile
-from bbb_core.io.notation import NOTATIONS
-from bbb_core.io.sources import Table, TableFile
+import numpy as np
+
+from bbb_core import checks
+from bbb_core.errors import InputError
+from bbb_core.io.columns import (
+    NOTATIONS,
+    Column,
+    Counts,
+    Labels,
+    Notation,
+    Numbers,
+    clean,
+    lookalikes,
+)
+from bbb_core.io.delimited import SEPARATORS, DelimitedRows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["NOTATIONS", "SEPARATORS", "Table", "TableFile", "open_table", "read_table"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns that were read from a file.
+
+    Parameters
+    ----------
+    labels : mapping of str to pandas.Categorical
+        Text as written; missing (code -1) only where the cell is empty.
+    numbers : mapping of str to numpy.ndarray
+        float64, NaN where the cell is empty.
+    counts : mapping of str to numpy.ndarray
+        int64, none missing.
+    places : sequence of int
+        For each row its line in a CSV file, or its number from 1 in a parquet file.
+    title, unit : str
+        How a message names the file, and a place in it: ``"FILE scores.csv"``, ``"line"``.
+    """
+
+    labels: Mapping[str, pd.Categorical]
+    numbers: Mapping[str, np.ndarray]
+    counts: Mapping[str, np.ndarray]
+    places: Sequence[int]
+    title: str
+    unit: str
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def place(self, row: int) -> str:
+        """Return how a message names a row, counted from 0."""
+        return f"{self.title}, {self.unit} {self.places[row]}"
+
+    def keys(self, column: str) -> list[str]:
+        """Return the labels of a column in which each stands once and none is missing.
+
+        Raises
+        ------
+        InputError
+            If a cell is empty or repeats an earlier one; the message names the place.
+        """
+        labels = self.labels[column]
+        fresh = np.zeros(len(self), bool)
+        fresh[np.unique(labels.codes, return_index=True)[1]] = True
+        wrong = np.flatnonzero((labels.codes < 0) | ~fresh)
+        if wrong.size:
+            row = int(wrong[0])
+            how = "is empty" if labels.codes[row] < 0 else f"{labels[row]!r} stands twice"
+            raise InputError(f"{self.place(row)}: {column} {how}; mend that row.")
+        return [str(label) for label in labels]
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """How many cells of each column of labels or numbers are empty."""
+        lost = {name: int((column.codes < 0).sum()) for name, column in self.labels.items()}
+        return lost | {name: int(np.isnan(x).sum()) for name, x in self.numbers.items()}
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about labels that look alike but are kept apart."""
+        return [
+            f"{name}: {first!r} and {second!r} are written differently, so they are two labels"
+            for name, column in self.labels.items()
+            for first, second in lookalikes(list(column.categories))
+        ]
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """The rows of a file: `delimited.DelimitedRows` or `parquet.ParquetRows`."""
+
+    title: str
+    unit: str
+    columns: tuple[str, ...]
+
+    def fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
+        """Read the rows into columns by name; return the place of each."""
+        ...
+
+
+class TableFile:
+    """A table whose columns are known and whose rows are still to be read.
+
+    Parameters
+    ----------
+    rows
+        The file's rows, and its header, blanks around the names aside.
+    notation : str
+        How the numbers are written, a key of `NOTATIONS`.
+    """
+
+    def __init__(self, rows: Rows, *, notation: str) -> None:
+        self._rows = rows
+        self.title, self.columns = rows.title, rows.columns
+        self._notation = Notation(checks.choice("notation", notation, NOTATIONS))
+
+    def read(
+        self,
+        *,
+        labels: Sequence[str] = (),
+        numbers: Sequence[str] = (),
+        counts: Sequence[str] = (),
+    ) -> Table:
+        """Read some columns as labels, numbers or counts; the others are left alone.
+
+        Raises
+        ------
+        InputError
+            If a column is missing or stands twice, a cell cannot be read as asked, the file is
+            damaged, or there are too many cells; the message names the place.
+        """
+        self.need([*labels, *numbers, *counts])
+        read: dict[str, dict[str, Column]] = {
+            "labels": {name: Labels() for name in labels},
+            "numbers": {name: Numbers(self._notation) for name in numbers},
+            "counts": {name: Counts(self._notation) for name in counts},
+        }
+        places = self._rows.fill([pair for columns in read.values() for pair in columns.items()])
+        made = {
+            role: {name: column.values() for name, column in columns.items()}
+            for role, columns in read.items()
+        }
+        return Table(**made, places=places, title=self.title, unit=self._rows.unit)
+
+    def need(self, names: Iterable[str], *, advice: str = "") -> None:
+        """Refuse the file unless each of the columns stands in it exactly once.
+
+        `advice` is a sentence that follows the message about a missing column.
+
+        Raises
+        ------
+        InputError
+            The message names the columns that there are.
+        """
+        for name in map(clean, names):
+            if self.columns.count(name) > 1:
+                raise InputError(f"{self.title} has two columns {name!r}; rename one.")
+            if name not in self.columns:
+                near = difflib.get_close_matches(
+                    name.casefold(), [column.casefold() for column in self.columns], n=1
+                )
+                hint = next((c for c in self.columns if [c.casefold()] == near), None)
+                known = ", ".join(map(repr, self.columns[:12])) or "none"
+                raise InputError(
+                    f"{self.title} has no column {name!r}"
+                    + (f" (did you mean {hint!r}?)" if hint else "")
+                    + f"; it has {known}{', ...' if len(self.columns) > 12 else ''}."
+                    + (f" {advice}" if advice else "")
+                )
 
 
 def open_table(
@@ -47,10 +219,11 @@ def open_table(
     """
     path = Path(path)
     if path.suffix.lower() in (".parquet", ".pq"):
-        from bbb_core.io.parquet import ParquetFile
+        from bbb_core.io.parquet import ParquetRows
 
-        return ParquetFile(path, name=name, notation=notation)
-    return DelimitedFile(path, name=name, notation=notation, needs=needs, separator=separator)
+        return TableFile(ParquetRows(path, name=name), notation=notation)
+    rows = DelimitedRows(path, name=name, needs=needs, separator=separator)
+    return TableFile(rows, notation=notation)
 
 
 def read_table(

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bbb_core.errors import InputError
-from bbb_core.io import columns, delimited, parquet, sources
-from bbb_core.io.notation import NOTATIONS, Notation, Unreadable
+from bbb_core.io import columns, delimited, parquet
+from bbb_core.io.columns import NOTATIONS, Notation, Unreadable
 from bbb_core.io.tables import open_table, read_table
 
 
@@ -174,7 +174,7 @@ def test_cells_and_bytes_are_bounded(tmp_path, file, monkeypatch):
     frame = pd.DataFrame({"g": ["a"] * 1001, "x": 1.0})
     frame.to_parquet(tmp_path / "t.parquet")
     frame.to_csv(tmp_path / "t.csv", index=False)
-    monkeypatch.setattr(sources, "MOST_CELLS", 2000)
+    monkeypatch.setattr(columns, "MOST_CELLS", 2000)
     for name in ("t.parquet", "t.csv"):
         assert len(read_table(tmp_path / name, labels=["g"])) == 1001
         with pytest.raises(InputError, match="more than 2000 cells in 2 columns"):
