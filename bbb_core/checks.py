@@ -1,4 +1,14 @@
-"""Checks of arguments: each returns the checked value or raises one clear `InputError`."""
+"""Checks of arguments: each returns the checked value or raises one clear `InputError`.
+
+Examples
+--------
+>>> integer("steps", 50.0, low=1), distribution("target", [0.25, 0.75]).tolist()
+(50, [0.25, 0.75])
+>>> number("share", float("nan"))
+Traceback (most recent call last):
+    ...
+bbb_core.errors.InputError: share is nan; pass a finite number.
+"""
 
 from __future__ import annotations
 

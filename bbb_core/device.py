@@ -53,6 +53,12 @@ def threads(n: int | None = None) -> Iterator[int]:
     """Run a block with `n` torch threads (default: the processors this process may use).
 
     The former number is restored at the end.
+
+    Examples
+    --------
+    >>> with threads(1) as n:
+    ...     n
+    1
     """
     import torch
 

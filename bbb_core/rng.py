@@ -48,7 +48,13 @@ def _torch_seed(seed: int, *keys: str | int) -> int:
 
 
 def torch_generator(seed: int, *keys: str | int, device: Any = "cpu") -> torch.Generator:
-    """Return a torch generator on `device`; different keys give independent streams."""
+    """Return a torch generator on `device`; different keys give independent streams.
+
+    Examples
+    --------
+    >>> torch_generator(0, "noise").initial_seed() == torch_generator(0, "other").initial_seed()
+    False
+    """
     import torch
 
     return torch.Generator(device=device).manual_seed(_torch_seed(seed, *keys))
@@ -65,6 +71,12 @@ def normal(
 
     A list of `n` generators gives each row its own stream; one generator draws the whole block,
     which is faster and makes a row depend on `n`.
+
+    Examples
+    --------
+    >>> alone = normal([torch_generator(0, 3)], 1)
+    >>> bool((normal([torch_generator(0, i) for i in range(5)], 5)[3] == alone[0]).all())
+    True
     """
     import torch
 

@@ -112,6 +112,12 @@ def change_by_prompt(
         Index ``prompt``; columns ``before``, ``after``, ``change`` (in [-1, 1]; 0 is no change),
         ``low``, ``high`` and ``verdict``: ``further`` from balance when ``low > 0``, ``closer``
         when ``high < 0``, else ``not resolved``.
+
+    Examples
+    --------
+    >>> table = change_by_prompt([[90, 10], [55, 45]], [[52, 48], [50, 50]], prompts=["a", "b"])
+    >>> table["verdict"].to_dict()
+    {'a': 'closer', 'b': 'not resolved'}
     """
     x, pi = count_table("before", before, target)
     y, _ = count_table("after", after, pi)

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from bbb_core.errors import InputError
 from bbb_core.prompts import (
+    BARE_TEMPLATE,
     GENDER_NOUN_PAIRS,
     GENDER_PAIRS,
     OCCUPATIONS,
+    PERSON_NOUNS,
     TEMPLATES,
     PromptFamily,
     families,
@@ -69,6 +71,8 @@ def test_every_template_keeps_the_noun(template, noun):
 
 def test_lists_are_distinct():
     assert len(set(OCCUPATIONS)) == 60
+    assert len({*PERSON_NOUNS, *OCCUPATIONS}) == len(PERSON_NOUNS) + 60
+    assert {fill(BARE_TEMPLATE, noun) for noun in PERSON_NOUNS} == set(PERSON_NOUNS)
     for pairs in (GENDER_PAIRS, GENDER_NOUN_PAIRS):
         words = [word for pair in pairs for word in word_pair(pair)]
         assert len(set(words)) == len(words)
