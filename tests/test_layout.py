@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -53,3 +56,55 @@ def test_only_commands_import_the_press():
     for path in sorted((ROOT / "book" / "bbb_book").rglob("*.py")):
         if path.relative_to(ROOT / "book" / "bbb_book").parts[0] not in ("press", "cli"):
             assert within(imported(path), "bbb_book.press") == [], path
+
+
+ROOMS = re.findall(r"^\.\. api:: (\w+)$", (ROOT / "book" / "api.md").read_text(), re.MULTILINE)
+ENCODER = "takes the weights of an optional package"
+FOLDER = "reads or writes a folder"
+NO_EXAMPLE = {
+    "embedding.audit_embeddings": ENCODER,
+    "embedding.load_encoder": ENCODER,
+    "embedding.measure_gaps": ENCODER,
+    "embedding.summarise_gaps": ENCODER,
+    "study.collect": FOLDER,
+    "study.collect_pile": FOLDER,
+    "study.deal": FOLDER,
+    "study.new_study": FOLDER,
+    "study.plan_study": "takes minutes",
+    "study.read_exports": FOLDER,
+    "study.read_study": FOLDER,
+    "study.write_study": FOLDER,
+}
+"""Public functions whose docstring holds no example, and why."""
+
+
+def public(room: str) -> list[str]:
+    return list(getattr(importlib.import_module(f"bbb_core.{room}"), "__all__", []))
+
+
+def test_the_page_of_the_library_names_every_room_with_public_names():
+    found = {path.parent.name for path in (ROOT / "bbb_core").glob("*/__init__.py")} | {"prompts"}
+    assert set(ROOMS) == {room for room in found - {"cli"} if public(room)}
+    flow = ["prompts", "embedding", "diffusion", "balance", "alignment"]
+    assert [room for room in ROOMS if room in flow] == flow
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_public_names_are_explained(room):
+    names = public(room)
+    assert len(set(names)) == len(names)
+    place = importlib.import_module(f"bbb_core.{room}")
+    for name in names:
+        value = getattr(place, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            said = value.__doc__ or ""
+            assert said.strip(), f"{room}.{name} has no docstring"
+            example = ">>> " in said or f"{room}.{name}" in NO_EXAMPLE
+            assert example or inspect.isclass(value), f"{room}.{name} has no example"
+
+
+def test_exceptions_from_examples_are_needed():
+    for name in NO_EXAMPLE:
+        room, attribute = name.split(".")
+        value = getattr(importlib.import_module(f"bbb_core.{room}"), attribute)
+        assert ">>> " not in (value.__doc__ or ""), f"{name} has an example"
