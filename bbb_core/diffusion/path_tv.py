@@ -16,7 +16,6 @@ observer of the path wins over a coin, and it varies less (Rao and Blackwell).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -59,11 +58,6 @@ class Certificate:
     confidence: float
     forward: PathKL
     backward: PathKL
-
-    @property
-    def guarantee(self) -> Literal["distribution-free"]:
-        """The level holds at this n, whatever the model."""
-        return "distribution-free"
 
     @property
     def vacuous(self) -> bool:

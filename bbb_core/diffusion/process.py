@@ -85,7 +85,6 @@ def sample(
     *,
     seed: int = 0,
     start: int = 0,
-    generators: Generators | None = None,
     batch: int = 4096,
 ) -> Tensor:
     """Draw n generations by ancestral sampling.
@@ -101,8 +100,6 @@ def sample(
     seed, start : int
         Sample i of a seed is the same whatever n, `start` and `batch` are; with `start` = s the
         samples s, ..., s + n - 1 are drawn.
-    generators : SampleStreams or sequence of torch.Generator, optional
-        Used instead of the seed, all samples in one batch.
     batch : int
         Samples computed at once.
 
@@ -132,13 +129,12 @@ def sample(
         raise InputError(
             f"condition has {len(condition)} rows for {n} samples; pass n rows or one."
         )
-    size = n if generators is not None else batch
     parts = []
-    for begin in range(0, n, size):
-        count = min(size, n - begin)
-        streams = generators or SampleStreams(seed, count, start=start + begin)
+    for begin in range(0, n, batch):
+        count = min(batch, n - begin)
+        streams = SampleStreams(seed, count, start=start + begin)
         rows = condition[begin : begin + count] if condition.ndim == 2 else condition
         for _, x, _ in reverse_states(process, rows, count, generators=streams):
             last = x
-        parts.append(last)
+        parts.append(last)  # x_0
     return torch.cat(parts)

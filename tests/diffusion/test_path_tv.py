@@ -193,7 +193,6 @@ def test_certificates_cover_models_that_are_unkind_to_means(model, n, seeds) -> 
     for i in range(trials):
         made = certificate(process, *PROMPTS, n=n, seed=1000 * seeds[0] + i, confidence=0.9)
         misses += made.tv_bound < exact
-        assert made.guarantee == "distribution-free"
         assert made.interval[0] <= made.tv <= made.interval[1]
     assert misses <= most_misses(trials, 0.1)
 
@@ -223,7 +222,6 @@ def test_a_guided_sampler_gets_the_same_guarantee() -> None:
     guided = Guided(two_group_oracle(steps=10), reference=weight(0.5), strength=2.0)
     made = certificate(guided, weight(0.4), weight(0.6), n=200, seed=0)
     exact = exact_comparison(guided, weight(0.4), weight(0.6))
-    assert made.guarantee == "distribution-free"
     assert made.tv_bound > exact.total_variation
 
 
