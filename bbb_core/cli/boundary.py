@@ -62,6 +62,17 @@ _TOO_LARGE = (
     "too large to convert",
     "too large to be represented",
 )
+_EXTRAS = {
+    "PIL": "study",
+    "accelerate": "diffusers",
+    "diffusers": "diffusers",
+    "huggingface_hub": "clip",
+    "krippendorff": "study",
+    "open_clip": "clip",
+    "tokenizers": "clip",
+    "transformers": "encoders",
+}
+"""The extra of the installation that brings a module; what is not listed comes with ``book``."""
 _NO_MEMORY = ("can't allocate memory", "out of memory", "std::bad_alloc")
 
 
@@ -94,6 +105,12 @@ def _cause(error: Exception) -> str | None:
     names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
     if isinstance(error, OSError):
         return _of_system(error)
+    if isinstance(error, ModuleNotFoundError):
+        module = str(error.name).partition(".")[0]
+        if module.startswith("bbb_") or module in sys.stdlib_module_names:
+            return None
+        extra = _EXTRAS.get(module, "book")
+        return f"{module} is not installed; pip install 'bbb_core[{extra}]' brings it."
     if isinstance(error, UnicodeEncodeError) and "surrogates not allowed" in said:
         return "an option or a file name holds bytes that are no UTF-8; rename it."
     if isinstance(error, UnicodeDecodeError):

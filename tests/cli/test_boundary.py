@@ -82,6 +82,8 @@ TORCH_MEMORY = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tri
         (TORCH_MEMORY, "memory does not suffice (DefaultCPUAllocator"),
         (OverflowError("Python int too large to convert to C long"), "a number is too large"),
         (ValueError("array is too big; ..."), "a number is too large"),
+        (ModuleNotFoundError("open_clip", name="open_clip.model"), "'bbb_core[clip]' brings it"),
+        (ModuleNotFoundError("papermill", name="papermill"), "'bbb_core[book]' brings it"),
         (EOFError("No data left in file"), "a file is damaged"),
         (json.JSONDecodeError("Expecting value", "", 0), "a file is damaged"),
         (zipfile.BadZipFile("File is not a zip file"), "a file is damaged"),
@@ -104,6 +106,7 @@ def test_files_options_and_the_machine_get_one_line_and_2(command, error, said):
 @pytest.mark.parametrize(
     "error",
     [
+        ModuleNotFoundError("bbb_core.nothing", name="bbb_core.nothing"),
         ValueError("x"),
         KeyError("text"),
         TypeError("x"),
