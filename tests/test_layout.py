@@ -63,7 +63,6 @@ ENCODER = "takes the weights of an optional package"
 FOLDER = "reads or writes a folder"
 NO_EXAMPLE = {
     "embedding.audit_embeddings": ENCODER,
-    "embedding.load_encoder": ENCODER,
     "embedding.measure_gaps": ENCODER,
     "embedding.summarise_gaps": ENCODER,
     "study.collect": FOLDER,
