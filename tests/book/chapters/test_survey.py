@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from bbb_book.chapters.embedding_bias import figures, survey_claims, survey_tables
 from bbb_book.chapters.embedding_bias import survey as ask
 from bbb_core.embedding.labour import labour_shares
 from bbb_core.errors import InputError
@@ -96,3 +97,56 @@ def test_labour_needs_known_occupations():
 def test_optional_encoders_are_left_out(monkeypatch):
     monkeypatch.setattr(ask, "e5_available", lambda: False)
     assert ask.usable_encoders(["minilm", "e5"]) == (["minilm"], ["e5"])
+    assert "packages do not exist for this platform: e5" in ask.left_out(["e5"])
+    assert "runs on this machine" in ask.left_out([])
+
+
+@pytest.fixture(scope="module")
+def surveys():
+    return {"minilm": made(Planted()), "glove:small": made(Planted(level="word", lean=0.3))}
+
+
+def test_each_pair_has_a_correlation_of_its_own(surveys):
+    rows = survey_tables.pair_correlations(surveys, confidence=0.9)
+    assert rows["pair"].tolist() == [*PAIRS, *GENDER_NOUN_PAIRS]
+    only = surveys["minilm"].occupations.only(pairs=[PAIRS[1]])
+    expected = ask.labour_correlation(only, confidence=0.9)
+    assert tuple(rows.loc[1, ["value", "low", "high"]]) == (
+        expected.value,
+        expected.low,
+        expected.high,
+    )
+    (axes,) = figures.pair_sensitivity(rows).axes
+    assert [t.get_text() for t in axes.get_yticklabels()] == rows["pair"].tolist()
+    assert axes.get_legend_handles_labels()[1] == ["minilm", "glove:small"]
+
+
+def test_encoders_with_one_planted_order_agree(surveys):
+    ((pair, r),) = survey_tables.agreements(surveys, confidence=0.95).items()
+    assert pair == ("minilm", "glove:small")
+    assert r.low > 0
+    table = survey_tables.agreement_table(surveys, confidence=0.95)
+    assert table.loc["minilm and glove:small", "Spearman"] == f"{r.value:.2f}"
+    overview = survey_tables.overview(surveys, confidence=0.95)
+    assert overview.loc["wordings"].tolist() == [6, 8]
+
+
+def test_claims_say_what_the_surveys_say(surveys):
+    bias = survey_claims.record_bias(surveys, "minilm", confidence=0.95)
+    found = (surveys["minilm"].summary()["p_holm"] < 0.05).mean()
+    assert (bias.value, bias.n) == (pytest.approx(found), 60)
+    labour = survey_claims.record_labour(surveys, "glove", confidence=0.95)
+    assert labour.value == ask.labour_correlation(surveys["glove:small"].occupations).value
+    assert labour.n == surveys["glove:small"].known == sum(noun in SHARES for noun in OCCUPATIONS)
+    flip = survey_claims.record_flip(surveys, "she/he", confidence=0.95)
+    assert flip.low <= flip.value <= flip.high
+    least = survey_claims.record_agreement(surveys, confidence=0.95)
+    assert least.n == 60
+
+
+def test_claims_about_absent_encoders_are_not_measured(surveys):
+    assert survey_claims.record_bias(surveys, "clip", confidence=0.95) is None
+    assert survey_claims.record_labour({}, "e5", confidence=0.95) is None
+    assert survey_claims.record_flip(surveys, "king/queen", confidence=0.95) is None
+    alone = {"minilm": surveys["minilm"]}
+    assert survey_claims.record_agreement(alone, confidence=0.95) is None

@@ -1,116 +1,20 @@
-"""Figures, tables and records of the chapter *Bias in embeddings*."""
+"""Figures of the chapter *Bias in embeddings*."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bbb_book import results
-from bbb_book.chapters.embedding_bias.survey import Survey, labour_correlation
-from bbb_book.results import claims
-from bbb_book.results.unmeasured import record_or_say
+from bbb_book.chapters.embedding_bias.survey import Survey
 from bbb_book.style import COLOURS, figure, house, palette
-from bbb_core.stats import Estimate, binomial_interval, correlation
 
-__all__ = [
-    "agreement",
-    "agreement_table",
-    "labour",
-    "left_out",
-    "occupations",
-    "overview",
-    "pair_sensitivity",
-    "record_bias",
-    "record_flip",
-    "record_labour",
-    "show_text",
-    "smallest_agreement",
-    "trap",
-    "zero",
-]
+__all__ = ["agreement", "labour", "occupations", "pair_sensitivity", "trap", "zero"]
 
-_KINDS = {"clip": "open_clip"}
 _WOMEN = "Share of women in US employment"
-
-
-def _not_measured(claim: str, reason: str = "the run has no such encoder") -> object:
-    return record_or_say(claim, None, reason=reason)
-
-
-def show_text(name: str, text: str) -> None:
-    """Glue a text of the run, such as the name of an encoder, for use in the prose."""
-    claims._glue(name, text)
-
-
-def left_out(missing: Sequence[str]) -> str:
-    """Say in one sentence which encoders this platform lacks."""
-    if not missing:
-        return "Every encoder named in the parameters runs on this machine."
-    names = ", ".join(missing)
-    return f"Left out, because their packages do not exist for this platform: {names}."
-
-
-def _find(surveys: Mapping[str, Survey], kind: str) -> Survey | None:
-    start = _KINDS.get(kind, kind)
-    return next((one for name, one in surveys.items() if name.split(":")[0] == start), None)
-
-
-def record_bias(surveys: Mapping[str, Survey], kind: str, *, confidence: float) -> object:
-    """Record ``KIND-occupation-bias`` if such an encoder was surveyed, else say that it was not."""
-    found = _find(surveys, kind)
-    if found is None:
-        return _not_measured(f"{kind}-occupation-bias")
-    summary = found.summary(confidence=confidence)
-    k, n = int((summary["p_holm"] < 1 - confidence).sum()), len(summary)
-    low, high = binomial_interval(k, n, confidence=confidence)
-    return results.record(f"{kind}-occupation-bias", value=k / n, low=low, high=high, n=n)
-
-
-def record_labour(surveys: Mapping[str, Survey], kind: str, *, confidence: float) -> object:
-    """Record ``KIND-labour-correlation`` if such an encoder was surveyed, else say it was not."""
-    found = _find(surveys, kind)
-    if found is None:
-        return _not_measured(f"{kind}-labour-correlation")
-    r = labour_correlation(found.occupations, confidence=confidence)
-    n = int(found.summary()["share_women"].notna().sum())
-    return results.record(f"{kind}-labour-correlation", value=r.value, low=r.low, high=r.high, n=n)
-
-
-def record_flip(surveys: Mapping[str, Survey], pair: str, *, confidence: float) -> object:
-    """Record ``glove-pair-flip``: the labour correlation of one word pair in GloVe."""
-    found = _find(surveys, "glove")
-    if found is None or pair not in found.occupations.pairs:
-        return _not_measured("glove-pair-flip")
-    r = labour_correlation(found.occupations.only(pairs=[pair]), confidence=confidence)
-    n = int(found.summary()["share_women"].notna().sum())
-    return results.record("glove-pair-flip", value=r.value, low=r.low, high=r.high, n=n)
-
-
-def overview(surveys: Mapping[str, Survey], *, confidence: float) -> pd.DataFrame:
-    """Return one column per encoder, as text."""
-    rows = []
-    for name, found in surveys.items():
-        summary = found.summary(confidence=confidence)
-        r = labour_correlation(found.occupations, confidence=confidence)
-        level = 1 - confidence
-        fewest, most = found.leaving_one_out(confidence=confidence)
-        rows.append(
-            {
-                "encoder": name,
-                "wordings": found.occupations.values[0].size,
-                "mean gap": f"{summary['gap'].mean():+.3f}",
-                "baseline": f"{found.people.mean.mean():+.3f}",
-                "beyond it (Holm)": f"{(summary['p_holm'] < level).sum()} of {len(summary)}",
-                "one wording left out": f"{fewest} to {most}",
-                "beyond it (BH)": f"{(summary['p_bh'] < level).sum()} of {len(summary)}",
-                "correlation with labour shares": f"{r.value:.2f} [{r.low:.2f}, {r.high:.2f}]",
-            }
-        )
-    return pd.DataFrame(rows).set_index("encoder").T
 
 
 @house
@@ -184,59 +88,23 @@ def labour(surveys: Mapping[str, Survey]) -> Figure:
 
 
 @house
-def pair_sensitivity(surveys: Mapping[str, Survey], *, confidence: float) -> Figure:
-    """Draw the correlation with labour shares, word pair by word pair."""
-    shown = [(name, pair) for name, one in surveys.items() for pair in one.occupations.pairs]
-    looks = palette(surveys)
-    made, axes = figure(height=0.9 + 0.19 * len(shown))
+def pair_sensitivity(correlations: pd.DataFrame) -> Figure:
+    """Draw the correlation with labour shares, word pair by word pair (`pair_correlations`)."""
+    looks = palette(correlations["encoder"].unique())
+    made, axes = figure(height=0.9 + 0.19 * len(correlations))
     axes.axvline(0, color=COLOURS["black"], linewidth=0.8)
-    for row, (name, pair) in enumerate(shown):
-        only = surveys[name].occupations.only(pairs=[pair])
-        r = labour_correlation(only, confidence=confidence)
-        place, first = len(shown) - row, pair == surveys[name].occupations.pairs[0]
-        axes.hlines(place, r.low, r.high, color=looks[name].colour, linewidth=1.4)
-        label = name.split("/")[-1] if first else None
-        axes.plot(r.value, place, **looks[name].points(label=label))
-    axes.set_yticks(range(len(shown), 0, -1), [pair for _, pair in shown], fontsize=8)
+    named = set()
+    for place, row in zip(range(len(correlations), 0, -1), correlations.itertuples(), strict=True):
+        look = looks[row.encoder]
+        axes.hlines(place, row.low, row.high, color=look.colour, linewidth=1.4)
+        label = None if row.encoder in named else row.encoder.split("/")[-1]
+        named.add(row.encoder)
+        axes.plot(row.value, place, **look.points(label=label))
+    axes.set_yticks(range(len(correlations), 0, -1), correlations["pair"], fontsize=8)
     axes.set_xlim(-1, 1)
     axes.set_xlabel("Correlation of the gap with the share of women")
     axes.legend(loc="lower left")
     return made
-
-
-def _agreements(
-    surveys: Mapping[str, Survey], confidence: float
-) -> dict[tuple[str, str], Estimate]:
-    return {
-        (one, other): correlation(
-            surveys[one].occupations.mean, surveys[other].occupations.mean, method="spearman",
-            confidence=confidence,
-        )
-        for one, other in combinations(surveys, 2)
-    }  # fmt: skip
-
-
-def agreement_table(surveys: Mapping[str, Survey], *, confidence: float) -> pd.DataFrame:
-    """Return the rank correlation of every pair of encoders, as text."""
-    found = _agreements(surveys, confidence)
-    rows = [
-        {"encoders": f"{one} and {other}", "Spearman": f"{r.value:.2f}",
-         "interval": f"[{r.low:.2f}, {r.high:.2f}]"}
-        for (one, other), r in found.items()
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["encoders", "Spearman", "interval"]).set_index("encoders")
-
-
-def smallest_agreement(surveys: Mapping[str, Survey], *, confidence: float) -> object:
-    """Record ``encoder-agreement``: the pair of encoders that agrees least."""
-    found = _agreements(surveys, confidence)
-    if not found:
-        return _not_measured("encoder-agreement", "the run has one encoder")
-    least = min(found.values(), key=lambda r: r.value)
-    n = len(next(iter(surveys.values())).occupations.nouns)
-    return results.record(
-        "encoder-agreement", value=least.value, low=least.low, high=least.high, n=n
-    )
 
 
 @house

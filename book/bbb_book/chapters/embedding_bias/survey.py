@@ -33,6 +33,7 @@ from bbb_core.stats import Estimate, correlation, holm
 __all__ = [
     "Survey",
     "labour_correlation",
+    "left_out",
     "occupation_weat",
     "projection_trap",
     "single_category",
@@ -81,6 +82,11 @@ class Survey:
         return (min(counts), max(counts)) if counts else (0, len(self.occupations.nouns))
 
     @property
+    def known(self) -> int:
+        """Number of occupations with a known labour share."""
+        return len(_known(self.occupations))
+
+    @property
     def changed_side(self) -> int:
         """Number of occupations whose sign differs between gap and gap beyond the people."""
         beyond = self.occupations.values - self.people.values.mean(0)
@@ -91,6 +97,14 @@ def usable_encoders(specs: Sequence[str]) -> tuple[list[str], list[str]]:
     """Split specs into those that can run here and optional ones that this platform lacks."""
     missing = [spec for spec in specs if spec == "e5" and not e5_available()]
     return [spec for spec in specs if spec not in missing], missing
+
+
+def left_out(missing: Sequence[str]) -> str:
+    """Return one sentence that says which encoders this platform lacks."""
+    if not missing:
+        return "Every encoder named in the parameters runs on this machine."
+    names = ", ".join(missing)
+    return f"Left out, because their packages do not exist for this platform: {names}."
 
 
 def survey(
@@ -120,10 +134,15 @@ def survey(
     )
 
 
+def _known(table: GapTable) -> list[int]:
+    """Return the rows whose noun has a labour share."""
+    shares = labour_shares()
+    return [row for row, noun in enumerate(table.nouns) if noun in shares]
+
+
 def labour_correlation(table: GapTable, *, confidence: float = 0.95) -> Estimate:
     """Correlate mean gaps with the share of women, over occupations with a known share."""
-    shares = labour_shares()
-    known = [number for number, noun in enumerate(table.nouns) if noun in shares]
+    shares, known = labour_shares(), _known(table)
     if len(known) < 4:
         raise InputError(f"occupations: {len(known)} have a labour share; give at least four.")
     return correlation(
