@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from bbb_book.scorers.contrastive import train_contrastively
 from bbb_core import checks, rng
 from bbb_core.embedding.clip import OpenCLIP
 from bbb_core.errors import InputError
-from bbb_core.progress import bar
 
 __all__ = ["SmallClip", "WordTokenizer", "train_small_clip"]
 
@@ -146,21 +146,15 @@ def train_small_clip(
     warm = max(1, model.steps // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: _rate(k, warm, model.steps))
     loss_of, stream = ClipLoss(), rng.torch_generator(model.seed, "small-clip", "batches")
-    losses = torch.zeros(model.steps)
-    network.train()
-    for step in bar(range(model.steps), total=model.steps, desc=name):
+
+    def next_loss() -> Tensor:
         images, texts = batches(stream)
-        features = network(images * 2 - 1, tokenizer(texts))
-        loss = loss_of(*features[:2], features[2])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        with torch.no_grad():
-            network.logit_scale.clamp_(0, 4.6052)  # at most 100, as in the original
-        losses[step] = loss.detach()
-    network.eval().requires_grad_(False)
+        loss: Tensor = loss_of(*network(images * 2 - 1, tokenizer(texts))[:3])
+        return loss
+
+    losses = train_contrastively(
+        network, network.logit_scale, next_loss, optimiser, schedule, steps=model.steps, name=name
+    )
     encoder = OpenCLIP(
         network, tokenizer, name=name, dim=model.dim, fingerprint=f"{name}:{model}", cached=False
     )

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from bbb_book.scorers.contrastive import train_contrastively
 from bbb_core import checks, rng
 from bbb_core.errors import InputError
-from bbb_core.progress import bar
 
 __all__ = ["ImageTower", "TowerConfig", "train_image_tower"]
 
@@ -64,7 +64,7 @@ class ImageTower:
     """Embeds images as unit rows in the space of the text rows that it was trained against."""
 
     def __init__(self, network: torch.nn.Module, config: TowerConfig) -> None:
-        self._network, self.config = network.eval().requires_grad_(False), config
+        self._network, self.config = network, config
 
     @torch.inference_mode()
     def encode_image(
@@ -126,23 +126,19 @@ def train_image_tower(
         optimiser, config.learning_rate, total_steps=config.steps + 1, cycle_momentum=False
     )
     stream = rng.torch_generator(config.seed, "image-tower", "batches")
-    losses = torch.zeros(config.steps)
-    network.train()
-    for step in bar(range(config.steps), total=config.steps, desc="image tower"):
+
+    def next_loss() -> Tensor:
         images, captions = batches(stream)
-        loss = _contrast(network(images * 2 - 1), rows[captions], scale)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        with torch.no_grad():
-            scale.clamp_(0, 4.6052)  # the scale is at most 100
-        losses[step] = loss.detach()
+        return _contrast(network(images * 2 - 1), rows[captions], scale)
+
+    losses = train_contrastively(
+        network, scale, next_loss, optimiser, schedule, steps=config.steps, name="image tower"
+    )
     return ImageTower(network, config), losses
 
 
 def _contrast(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
+    """Return CLIP's loss of a batch, each image against the text of its own place."""
     logits = scale.exp() * torch.nn.functional.normalize(images, dim=1) @ texts.T
     own: Int[Tensor, " n"] = torch.arange(len(logits))
     rows = torch.nn.functional.cross_entropy(logits, own)
