@@ -52,9 +52,18 @@ class ErrorEstimate:
         return cls(min(max(float(value), low), high), plug_in, low, high, float(p_value))
 
     @classmethod
+    def of_largest(
+        cls, value: Any, signed: np.ndarray, low: np.ndarray, high: np.ndarray, p_value: Any
+    ) -> ErrorEstimate:
+        """Return the estimate of the largest absolute value of signed estimates with limits."""
+        low, high = np.maximum(low, -high).max(), np.maximum(high, -low).max()
+        return cls.of(value, np.abs(signed).max(), low, high, p_value)
+
+    @classmethod
     def not_measurable(cls, reason: str) -> ErrorEstimate:
         """Return an estimate that says why there is none."""
-        return cls(*[float("nan")] * 5, reason)
+        nan = float("nan")
+        return cls(nan, nan, nan, nan, nan, reason)
 
     @property
     def measurable(self) -> bool:

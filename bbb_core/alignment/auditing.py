@@ -153,7 +153,13 @@ def audit(
     p_value = _p_value(largest, noise.score)
 
     # MA = max |e_C|, MC = max sum_v |e_Cv|, and max |e_C| / E[f* 1_C]
-    ma = _multiaccuracy(noise, live, critical, low, high, p_value)
+    largest_error = median_corrected_maximum(
+        np.abs(errors[live]), noise.group.inner.scale[live], noise.draws[:, live], critical,
+        sided="absolute",
+    )  # fmt: skip
+    ma = ErrorEstimate.of_largest(
+        largest_error, errors[live], low[live], high[live], p_value[live].min()
+    )
     mc, by_group_mc, uncovered = _multicalibration(sums, noise, live, critical, level, ma)
     proportional, by_group_proportional = _proportional(sums, noise, live, low, high, ma)
     frame = pd.DataFrame(
@@ -167,14 +173,13 @@ def audit(
             "proportional_error": by_group_proportional, "supported": live,
         }
     )  # fmt: skip
-    worst = frame[live].loc[lambda d: d["error"].abs().round(12).idxmax()]
-    keys = ("group", "error", "low", "high", "bias", "share", "n")
+    worst = frame.loc[frame["error"][live].abs().round(12).idxmax()]
+    found = (worst[key] for key in ("group", "error", "low", "high", "bias", "share", "n"))
+    witness = Witness(*(x.item() if hasattr(x, "item") else x for x in found))
+    cells = cell_table(table.names, sums, noise, edges)
     return Audit(
-        ma, mc, proportional,
-        Witness(**{key: getattr(worst[key], "item", lambda w=worst[key]: w)() for key in keys}),
-        frame, cell_table(table.names, sums, noise, edges), edges, recalibration, uncovered, n,
-        level,
-    )  # fmt: skip
+        ma, mc, proportional, witness, frame, cells, edges, recalibration, uncovered, n, level
+    )
 
 
 def _inputs(scores: Any, truth: Any, scale: str) -> tuple[np.ndarray, np.ndarray]:
@@ -222,21 +227,6 @@ def _p_value(largest: np.ndarray, observed: Any) -> Any:
     """Return the share of draws at least as large, never zero."""
     above = len(largest) - np.searchsorted(np.sort(largest), observed, side="left")
     return (1 + above) / (1 + len(largest))
-
-
-def _multiaccuracy(
-    noise: Noise, live: np.ndarray, critical: float,
-    low: np.ndarray, high: np.ndarray, p_value: np.ndarray,
-) -> ErrorEstimate:  # fmt: skip
-    """Return max_C |e_C|."""
-    size, spread = np.abs(noise.group.estimate), noise.group.inner.scale
-    value = median_corrected_maximum(
-        size[live], spread[live], noise.draws[:, live], critical, sided="absolute"
-    )
-    return ErrorEstimate.of(
-        value, size[live].max(), np.maximum(low, -high)[live].max(),
-        np.maximum(high, -low)[live].max(), p_value[live].min(),
-    )  # fmt: skip
 
 
 def _multicalibration(
@@ -298,9 +288,8 @@ def _proportional(
     if not usable.any():
         reason = "no compared group's mean truth is surely above zero"
         return ErrorEstimate.not_measurable(reason), ratio
-    size = np.abs(ratio)[usable].max()
     shrunk = accuracy.value / accuracy.plug_in if accuracy.plug_in > 0 else 0.0
-    return ErrorEstimate.of(
-        size * shrunk, size, np.maximum(low, -high)[usable].max(),
-        np.maximum(high, -low)[usable].max(), accuracy.p_value,
-    ), ratio  # fmt: skip
+    value = np.abs(ratio)[usable].max() * shrunk
+    return ErrorEstimate.of_largest(
+        value, ratio[usable], low[usable], high[usable], accuracy.p_value
+    ), ratio

@@ -69,6 +69,13 @@ def isotonic(
     References
     ----------
     :cite:`zadrozny2002`.
+
+    Examples
+    --------
+    >>> f, truth, groups = [0.1, 0.2, 0.1, 0.2], [0.3, 0.5, 0.1, 0.2], ["a", "a", "b", "b"]
+    >>> new = isotonic(f, truth, groups, new_scores=[0.15, 0.15], new_groups=["a", "b"])
+    >>> new.round(2).tolist()
+    [0.4, 0.15]
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -79,10 +86,10 @@ def isotonic(
     checks.same_shape(scores=x, truth=y)
     out = IsotonicRegression(out_of_bounds="clip").fit(x, y).predict(new)
     if groups is None:
-        return out
+        return np.asarray(out)
     table, others = group_table(groups, len(x), order=1), group_table(new_groups, len(new), order=1)
     for name in set(table.names) & set(others.names):
-        rows = table.mask(name)
+        rows, there = table.mask(name), others.mask(name)
         fitted = IsotonicRegression(out_of_bounds="clip").fit(x[rows], y[rows])
-        out[others.mask(name)] = fitted.predict(new[others.mask(name)])
-    return out
+        out[there] = fitted.predict(new[there])
+    return np.asarray(out)

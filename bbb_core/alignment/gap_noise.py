@@ -15,27 +15,14 @@ __all__ = ["CentredScores", "GapNoise", "few_units", "rows_noise", "strata_noise
 
 @dataclass(frozen=True)
 class CentredScores:
-    """Scores less the means of their strata, and the unit of gaps.
+    """Scores less the means of their strata, and the unit of gaps."""
 
-    Parameters
-    ----------
-    x, strata : numpy.ndarray, shape [n]
-        Centred scores, and the stratum of each row.
-    n_strata : int
-    scale : float
-        The unit of the gaps, in the scale of the scores.
-    estimated : bool
-        Whether the unit was estimated from these scores.
-    rounding : float
-        Differences below it, in the scale of the scores, count as zero.
-    """
-
-    x: np.ndarray
-    strata: np.ndarray
+    x: np.ndarray  # [n]
+    strata: np.ndarray  # [n]: the stratum of each row, in 0 .. n_strata - 1
     n_strata: int
-    scale: float
-    estimated: bool
-    rounding: float
+    scale: float  # the unit of the gaps, in the scale of the scores
+    estimated: bool  # whether the unit was estimated from these scores
+    rounding: float  # differences below it, in the scale of the scores, count as zero
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -45,22 +32,12 @@ class CentredScores:
 
 @dataclass(frozen=True)
 class GapNoise:
-    """Gaps with their limits and p-values, and how their noise moves together.
+    """Gaps of pairs with their limits and p-values, and how their noise moves together."""
 
-    Parameters
-    ----------
-    limits : Limits, shape [pairs]
-    freedom : numpy.ndarray, shape [pairs]
-        Degrees of freedom of each gap's noise.
-    p_value : numpy.ndarray, shape [pairs]
-    parts : numpy.ndarray, shape [units, pairs]
-        Independent parts that noise is the sum of; their products are its covariance.
-    """
-
-    limits: Limits
-    freedom: np.ndarray
-    p_value: np.ndarray
-    parts: np.ndarray
+    limits: Limits  # [pairs]
+    freedom: np.ndarray  # [pairs]: degrees of freedom of each gap's noise
+    p_value: np.ndarray  # [pairs]
+    parts: np.ndarray  # [units, pairs]: independent parts, whose products are the covariance
 
     def draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return standard normal noise [n, pairs] with the correlation of the gaps."""

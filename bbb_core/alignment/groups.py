@@ -55,20 +55,15 @@ class GroupTable:
     def blocks(self, patterns: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (slice of `patterns`, memberships [groups, block] in float64)."""
         groups, width = self.members.shape
-        dense = columns = None
-        if 8 * self.members.nnz > groups * width:  # then truth values take less than places
-            dense = np.zeros((groups, width), bool)
-            ends = itertools.pairwise(self.members.indptr)
-            for row, (start, end) in zip(dense, ends, strict=True):
-                row[self.members.indices[start:end]] = True
-        else:
+        parts = (slice(i, i + BLOCK) for i in range(0, len(patterns), BLOCK))
+        if 8 * self.members.nnz <= groups * width:
             columns = self.members.tocsc()
-        for start in range(0, len(patterns), BLOCK):
-            part = slice(start, start + BLOCK)
-            if dense is None:
-                yield part, columns[:, patterns[part]].toarray()
-            else:
-                yield part, dense[:, patterns[part]].astype(np.float64)
+            yield from ((part, columns[:, patterns[part]].toarray()) for part in parts)
+            return
+        dense = np.zeros((groups, width), bool)  # truth values take less than places
+        for row, (start, end) in zip(dense, itertools.pairwise(self.members.indptr), strict=True):
+            row[self.members.indices[start:end]] = True
+        yield from ((part, dense[:, patterns[part]].astype(np.float64)) for part in parts)
 
     def take(self, rows: np.ndarray) -> GroupTable:
         """Return the table of some rows; groups stay, also where none of these rows is in them."""
@@ -90,8 +85,6 @@ class GroupTable:
 
     def mask(self, name: str) -> np.ndarray:
         """Return which rows belong to the group, shape [n]."""
-        if name not in self.names:
-            raise InputError(f"group is {name!r}; choose one of {', '.join(self.names[:8])}.")
         inside = np.zeros(self.members.shape[1], bool)
         inside[self.members[[self.names.index(name)]].indices] = True
         return inside[self.patterns]
@@ -104,9 +97,7 @@ class _Attribute:
     codes: np.ndarray  # -1: in none of the levels
 
 
-def group_table(
-    groups: Any, n: int, *, order: int = 2, name: str = "groups", most: int = MOST_GROUPS
-) -> GroupTable:
+def group_table(groups: Any, n: int, *, order: int = 2) -> GroupTable:
     """Return the groups over `n` rows, with intersections of up to `order` attributes.
 
     Parameters
@@ -120,16 +111,12 @@ def group_table(
         Number of rows.
     order : int
         1 keeps the single groups, 2 adds pairs of groups of two attributes, and so on.
-    name : str
-        What error messages call `groups`.
-    most : int
-        Most groups; whoever compares all of them with one another keeps the default.
 
     Raises
     ------
     InputError
         If an array has not `n` rows, a label is no scalar, no row belongs to any group, two groups
-        would have one name, or there are more than `most`.
+        would have one name, or there are more than 2,000 groups.
 
     Examples
     --------
@@ -140,12 +127,12 @@ def group_table(
     mapping = isinstance(groups, Mapping) or hasattr(groups, "columns")
     named = {str(key): groups[key] for key in groups} if mapping else {"": groups}
     if not named:
-        raise InputError(f"{name} is empty; pass at least one attribute.")
+        raise InputError("groups is empty; pass at least one attribute.")
     if mapping and len(named) < len(list(groups)):
-        raise InputError(f"{name} name an attribute twice; rename one.")
-    attributes = [_attribute(key, labels, n, name) for key, labels in named.items()]
+        raise InputError("groups name an attribute twice; rename one.")
+    attributes = [_attribute(key, labels, n) for key, labels in named.items()]
     found = sum(len(a.levels) for a in attributes)
-    _refuse_many(name, found, most)
+    _refuse_many(found)
     patterns, codes = _patterns([a.codes for a in attributes], [len(a.levels) for a in attributes])
     names: list[str] = []
     defined: list[tuple[str, ...]] = []
@@ -155,7 +142,7 @@ def group_table(
         for chosen in itertools.combinations(range(len(attributes)), size):
             where, member, picks = _crossed([codes[a] for a in chosen])
             found += len(picks) if size > 1 else 0
-            _refuse_many(name, found, most)
+            _refuse_many(found)
             by_group = member.astype(np.min_scalar_type(len(picks))).argsort(kind="stable")
             places.append(where[by_group].astype(np.int32))
             sizes.append(np.bincount(member, minlength=len(picks)))
@@ -165,29 +152,29 @@ def group_table(
             ]
             defined += [tuple(attributes[a].name for a in chosen)] * len(picks)
     if not names:
-        raise InputError(f"{name} has no labelled row; give at least one row a group.")
+        raise InputError("groups has no labelled row; give at least one row a group.")
     if len(set(names)) < len(names):
         twice = next(x for i, x in enumerate(names) if x in names[:i])
-        raise InputError(f"{name} make two groups {twice!r}; rename a label or an attribute.")
+        raise InputError(f"groups make two groups {twice!r}; rename a label or an attribute.")
     column, ends = np.concatenate(places), np.concatenate([[0], *sizes]).cumsum()
     shape = (len(names), len(codes[0]))
     members = sparse.csr_array((np.ones(len(column)), column, ends), shape=shape)
     return GroupTable(tuple(names), tuple(defined), patterns, members)
 
 
-def _refuse_many(name: str, count: int, most: int) -> None:
+def _refuse_many(count: int) -> None:
     """Refuse too many groups before they take memory."""
-    if count > most:
+    if count > MOST_GROUPS:
         raise InputError(
-            f"{name} make {count} groups or more, and at most {most} can be compared; merge rare "
-            "labels, pass fewer attributes, or lower order."
+            f"groups make {count} groups or more, and at most {MOST_GROUPS} can be compared; merge "
+            "rare labels, pass fewer attributes, or lower order."
         )
 
 
-def _attribute(key: str, labels: Any, n: int, name: str) -> _Attribute:
+def _attribute(key: str, labels: Any, n: int) -> _Attribute:
     import pandas as pd
 
-    where = f"{name}[{key!r}]" if key else name
+    where = f"groups[{key!r}]" if key else "groups"
     if hasattr(labels, "detach"):
         labels = labels.detach().cpu().numpy()
     known = (np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)

@@ -28,18 +28,10 @@ Notion = Literal["multiaccuracy", "multicalibration"]
 
 @dataclass(frozen=True)
 class Round:
-    """One step: in level set v, the score of a row moves by the sum of its groups' steps.
+    """One step: in level set v, the score of a row moves by the sum of its groups' steps."""
 
-    Parameters
-    ----------
-    edges : numpy.ndarray
-        Inner edges of the level sets of the score that the round meets.
-    steps : numpy.ndarray, shape [levels, groups + 1]
-        Step of each group, zero for most; the last column moves everybody.
-    """
-
-    edges: np.ndarray
-    steps: np.ndarray
+    edges: np.ndarray  # inner edges of the level sets of the score that the round meets
+    steps: np.ndarray  # [levels, groups + 1]: zero for most; the last column moves everybody
 
 
 @dataclass(frozen=True)

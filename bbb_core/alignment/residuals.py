@@ -40,29 +40,17 @@ class ScoredRows:
 
 @dataclass(frozen=True)
 class GroupSums:
-    """Sums over the rows of each group within each level set.
+    """Sums over the rows of each group within each level set, [groups, levels]."""
 
-    Parameters
-    ----------
-    n : int
-        Number of rows of the sample.
-    count, residual, square, cube : numpy.ndarray, shape [groups, levels]
-        Number of rows; sums of r = truth - score, of its square and of its cube.
-    score, truth, square_score : numpy.ndarray, shape [groups, levels]
-        Sums of the score, of the truth, and of r^2 times the score.
-    overlap : numpy.ndarray, shape [levels, groups, groups]
-        Sums of (r - mean r)^2 over the rows that two groups share.
-    """
-
-    n: int
-    count: np.ndarray
-    residual: np.ndarray
-    square: np.ndarray
-    cube: np.ndarray
-    score: np.ndarray
-    truth: np.ndarray
-    square_score: np.ndarray
-    overlap: np.ndarray
+    n: int  # rows of the sample
+    count: np.ndarray  # rows of the cell
+    residual: np.ndarray  # r = f* - f
+    square: np.ndarray  # r^2
+    cube: np.ndarray  # r^3
+    score: np.ndarray  # f
+    truth: np.ndarray  # f*
+    square_score: np.ndarray  # r^2 f
+    overlap: np.ndarray  # (r - mean r)^2 of rows that two groups share, [levels, groups, groups]
 
 
 def group_sums(rows: ScoredRows) -> GroupSums:
@@ -91,8 +79,10 @@ def group_sums(rows: ScoredRows) -> GroupSums:
             sums[:, :, v] += values[:7] @ own.T
             some = own[:, ::stride]
             overlap[v] += (some * values[7, ::stride]) @ some.T
-    exact = sums[2] - 2 * r.mean() * sums[1] + r.mean() ** 2 * sums[0]
-    return GroupSums(table.n, *sums, _with_diagonal(overlap, exact.T.clip(0)))
+    count, first, second, third, score, truth, weighted = sums
+    exact = second - 2 * r.mean() * first + r.mean() ** 2 * count  # of all cells, not of some
+    overlap = _with_diagonal(overlap, exact.T.clip(0))
+    return GroupSums(table.n, count, first, second, third, score, truth, weighted, overlap)
 
 
 def _with_diagonal(matrices: np.ndarray, diagonal: np.ndarray) -> np.ndarray:

@@ -47,40 +47,19 @@ class Reach:
 class Noise:
     """How uncertain the signed errors are, and how their uncertainties move together.
 
-    Parameters
-    ----------
-    group : Limits, shape [groups]
-        Signed errors E[(f* - f) 1_C].
-    score : numpy.ndarray, shape [groups]
-        Normal scores of "the group has no error".
-    cell_error : numpy.ndarray, shape [groups, levels]
-        Standard errors of the signed errors within level sets.
-    null_error, null_size : numpy.ndarray, shape [groups, levels]
-        Where no group has an error: standard errors within level sets, and how large the errors
-        found are on the scale where their noise is normal with these.
-    excess : numpy.ndarray, shape [groups]
-        How much larger the noise is than it would be if no group had an error, 1 or more.
-    total : Side, shape [groups]
-        How far a sum of the errors of a group's level sets, with signs of whichever kind, may lie
-        above its estimate.
-    freedom : int
-        Independent units of the sample, less one.
-    draws : numpy.ndarray, shape [draws, groups]
-        Standard normal noise with the correlation of the signed errors.
-    cell_draws : iterator of numpy.ndarray, shape [draws, groups]
-        The same for one level set after the other.
+    "Null" is what holds where no group has an error.
     """
 
-    group: Limits
-    score: np.ndarray
-    cell_error: np.ndarray
-    null_error: np.ndarray
-    null_size: np.ndarray
-    excess: np.ndarray
-    total: Side
-    freedom: int
-    draws: np.ndarray
-    cell_draws: Iterator[np.ndarray]
+    group: Limits  # [groups]: of the signed errors E[(f* - f) 1_C]
+    score: np.ndarray  # [groups]: normal scores of "the group has no error"
+    cell_error: np.ndarray  # [groups, levels]: standard errors of the errors within level sets
+    null_error: np.ndarray  # [groups, levels]: the same under the null
+    null_size: np.ndarray  # [groups, levels]: errors on the scale where null noise is normal
+    excess: np.ndarray  # [groups]: how much larger the noise is than null noise, 1 or more
+    total: Side  # [groups]: how far sum_v +- e_Cv may lie above its estimate, whatever the signs
+    freedom: int  # independent units of the sample, less one
+    draws: np.ndarray  # [draws, groups]: normal noise with the correlation of the signed errors
+    cell_draws: Iterator[np.ndarray]  # the same for one level set after the other
 
 
 def row_noise(

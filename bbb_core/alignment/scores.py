@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from bbb_core import checks
 from bbb_core.errors import InputError
-
-if TYPE_CHECKING:
-    from bbb_core.embedding import ImageEncoder
 
 __all__ = ["STRATEGIES", "Strategy", "alignment_score", "predict_groups"]
 
@@ -29,7 +26,6 @@ def alignment_score(
     *,
     strategy: Strategy = "plain",
     image_groups: Sequence[str] | None = None,
-    encoder: ImageEncoder | None = None,
 ) -> Tensor:
     r"""Score how well images fit a prompt, by one of four strategies.
 
@@ -47,17 +43,15 @@ def alignment_score(
     Parameters
     ----------
     images : array_like, shape [n, d]
-        Unit image embeddings; with `encoder`, images [n, 3, h, w] in [0, 1].
+        Unit image embeddings.
     neutral : array_like, shape [d] or [n, d]
-        Unit embedding of the neutral prompt, or one per image; with `encoder`, texts.
+        Unit embedding of the neutral prompt, or one per image.
     groups : mapping of str to array_like, each of shape [d] or [n, d]
-        Embeddings (or texts) of the prompts that name the groups.
+        Unit embeddings of the prompts that name the groups.
     strategy : {"plain", "average-then-score", "score-then-average", "subclass-score"}
     image_groups : sequence of str, optional
         The group of each image, true (oracle) or predicted (see `predict_groups`); used by
         subclass-score only.
-    encoder : ImageEncoder, optional
-        Embeds raw images and texts.
 
     Returns
     -------
@@ -89,27 +83,23 @@ def alignment_score(
         raise InputError("groups name fewer than two groups; pass {group: embedding}.")
     if image_groups is not None and strategy != "subclass-score":
         raise InputError(f"image_groups are not used by {strategy}; leave them out.")
-    if encoder is not None:
-        images = encoder.encode_image(images)
-        neutral = _texts(encoder, neutral)
-        groups = {name: _texts(encoder, text) for name, text in groups.items()}
     v = _rows("images", images)
     n, d = v.shape
-    if strategy == "plain":
-        return _cosine(_prompts("neutral", neutral, n, d, v.device), v)
-    prompts = {g: _prompts(f"groups[{g!r}]", e, n, d, v.device) for g, e in groups.items()}
-    if strategy == "average-then-score":
+    if strategy == "plain":  # <E(p), v>
+        return _cosine(_prompts("neutral", neutral, v), v)
+    prompts = {g: _prompts(f"groups[{g!r}]", e, v) for g, e in groups.items()}
+    if strategy == "average-then-score":  # <mean, v> / |mean|
         mean = torch.stack([p.expand(n, d) for p in prompts.values()]).mean(dim=0)
         norm = mean.norm(dim=1, keepdim=True)
         if (norm < 1e-9).any():
             raise InputError("groups have prompts whose mean is zero; it has no direction.")
         return _cosine(mean / norm, v)
-    scores = torch.stack([_cosine(p, v) for p in prompts.values()])
-    if strategy == "score-then-average":
+    scores = torch.stack([_cosine(p, v) for p in prompts.values()])  # [groups, n]
+    if strategy == "score-then-average":  # mean over a of <E(p_a), v>
         return scores.mean(dim=0)
-    if image_groups is None:
+    if image_groups is None:  # max over a of <E(p_a), v>
         return scores.amax(dim=0)
-    return scores.gather(0, _choice(image_groups, list(prompts), n).to(v.device)[None])[0]
+    return scores.gather(0, _places(image_groups, list(prompts), n).to(v.device)[None])[0]
 
 
 def predict_groups(images: Any, readings: Mapping[str, Any]) -> list[str]:
@@ -126,29 +116,33 @@ def predict_groups(images: Any, readings: Mapping[str, Any]) -> list[str]:
     -------
     list of str
         Ties go to the group that comes first.
+
+    Raises
+    ------
+    InputError
+        If rows are not unit vectors, shapes disagree, or fewer than two groups are named.
+
+    Examples
+    --------
+    >>> predict_groups(torch.eye(2), {"a": [1.0, 0.0], "b": [0.6, 0.8]})
+    ['a', 'b']
     """
     v = _rows("images", images)
     names = list(readings)
     if len(names) < 2:
         raise InputError("readings name fewer than two groups; pass {group: embedding}.")
-    n, d = v.shape
-    scores = [_cosine(_prompts(f"readings[{g!r}]", readings[g], n, d, v.device), v) for g in names]
+    scores = [_cosine(_prompts(f"readings[{g!r}]", readings[g], v), v) for g in names]
     return [names[i] for i in torch.stack(scores).argmax(dim=0).tolist()]
-
-
-def _texts(encoder: ImageEncoder, text: Any) -> Tensor:
-    if isinstance(text, str):
-        return encoder.encode_text([text])[0]
-    return encoder.encode_text(list(text))
 
 
 def _rows(name: str, x: Any) -> Tensor:
     return checks.unit_rows(name, torch.as_tensor(x)).to(torch.float64)
 
 
-def _prompts(name: str, x: Any, n: int, d: int, device: torch.device) -> Tensor:
-    rows = torch.as_tensor(x)
-    rows = _rows(name, rows[None] if rows.ndim == 1 else rows).to(device)
+def _prompts(name: str, x: Any, images: Tensor) -> Tensor:
+    """Return one prompt, or one for each image, as rows."""
+    (n, d), rows = images.shape, torch.as_tensor(x)
+    rows = _rows(name, rows[None] if rows.ndim == 1 else rows).to(images.device)
     if rows.shape[1] != d or rows.shape[0] not in (1, n):
         shape = tuple(torch.as_tensor(x).shape)
         raise InputError(f"{name} has shape {shape}; pass [{d}] or [{n}, {d}], like the images.")
@@ -159,12 +153,11 @@ def _cosine(prompts: Tensor, images: Tensor) -> Tensor:
     return (prompts * images).sum(dim=1)
 
 
-def _choice(image_groups: Sequence[str], names: list[str], n: int) -> Tensor:
-    chosen = list(image_groups)
-    if len(chosen) != n:
-        raise InputError(f"image_groups has {len(chosen)} entries; pass one per image ({n}).")
-    place = {name: i for i, name in enumerate(names)}
-    unknown = [g for g in chosen if g not in place]
+def _places(image_groups: Sequence[str], names: list[str], n: int) -> Tensor:
+    """Return the place of each image's group among the names."""
+    if len(image_groups) != n:
+        raise InputError(f"image_groups has {len(image_groups)} entries; pass one per image ({n}).")
+    unknown = [g for g in image_groups if g not in names]
     if unknown:
         raise InputError(f"image_groups holds {unknown[0]!r}; pass one of {', '.join(names)}.")
-    return torch.tensor([place[g] for g in chosen])
+    return torch.tensor([names.index(g) for g in image_groups])

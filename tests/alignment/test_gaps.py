@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,25 +105,6 @@ def test_missing_groups_do_not_count_as_zero():
     other = alignment.group_gaps(f[rest], group[rest], within=stratum[rest], unit="given")
     assert found.pairs["gap"][0] == pytest.approx(other.pairs["gap"][0])
     assert found.pairs["strata"][0] == 29
-
-
-def test_screening_finds_planted_defects():
-    rng = generator(4)
-    stratum = np.repeat(np.arange(20), 25)
-    quality = rng.standard_normal(500)
-    columns = {f"s{i}": quality + rng.standard_normal(500) for i in range(3)}
-    columns |= {"flat": np.ones(500), "turned": -quality, "noise": rng.standard_normal(500)}
-    found = alignment.screen_scores(pd.DataFrame(columns), within=stratum).set_index("column")
-    assert found["finding"].to_dict() == {
-        "s0": "plausible", "s1": "plausible", "s2": "plausible",
-        "flat": "constant", "turned": "reversed", "noise": "unrelated",
-    }  # fmt: skip
-
-
-def test_screening_needs_strata_to_resample():
-    columns = pd.DataFrame(generator(5).standard_normal((40, 4)))
-    with pytest.raises(InputError, match="within has 5 strata; pass at least 6"):
-        alignment.screen_scores(columns, within=np.arange(40) % 5)
 
 
 def test_bad_input_is_named():
