@@ -8,6 +8,7 @@ from bbb_core.lazy import attach
 
 if TYPE_CHECKING:
     from bbb_core.diffusion.adapter import PipelineProcess as PipelineProcess
+    from bbb_core.diffusion.calibration import calibrate as calibrate
     from bbb_core.diffusion.commitment import Reading as Reading
     from bbb_core.diffusion.commitment import joint_commitment as joint_commitment
     from bbb_core.diffusion.model_audit import audit_model as audit_model
@@ -40,6 +41,7 @@ _HOME = {
     "TrainingConfig": "training",
     "TrainingSet": "training",
     "audit_model": "model_audit",
+    "calibrate": "calibration",
     "certificate": "path_tv",
     "generate": "sampling",
     "joint_commitment": "commitment",
