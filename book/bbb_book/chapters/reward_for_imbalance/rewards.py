@@ -32,6 +32,7 @@ __all__ = [
     "ranking",
     "reward",
     "subclass",
+    "unfair_shares",
 ]
 
 FAIR = (0.5, 0.5)
@@ -44,7 +45,7 @@ def _scaled(model: ScoredModel, kind: str = "plain") -> np.ndarray:
     return pool / spread
 
 
-def _unfair(model: ScoredModel) -> np.ndarray:
+def unfair_shares(model: ScoredModel) -> np.ndarray:
     """Return the skewed shares: those of the captions, or `LEAN` where these are even."""
     men = shares_of_men(model.bias)
     if (men == 0.5).all():
@@ -54,7 +55,7 @@ def _unfair(model: ScoredModel) -> np.ndarray:
 
 def board_of(model: ScoredModel, kind: str = "plain") -> Leaderboard:
     """Return the leaderboard of the balanced generator against the skewed one."""
-    return leaderboard(_scaled(model, kind), fair=FAIR, unfair=_unfair(model))
+    return leaderboard(_scaled(model, kind), fair=FAIR, unfair=unfair_shares(model))
 
 
 def reward(models: ScoredModels) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def subclass(models: ScoredModels) -> dict[str, Any]:
 def pooled(models: list[ScoredModel]) -> tuple[np.ndarray, np.ndarray]:
     """Return the pools of several seeds side by side as further prompts, and the shares."""
     return np.concatenate([_scaled(m) for m in models]), np.concatenate(
-        [_unfair(m) for m in models]
+        [unfair_shares(m) for m in models]
     )
 
 
