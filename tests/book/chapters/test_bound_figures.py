@@ -1,4 +1,4 @@
-"""The figures of the chapter draw from small runs, with the series that their captions name."""
+"""Figures of the chapter on biased embeddings draw the series that their captions name."""
 
 from __future__ import annotations
 

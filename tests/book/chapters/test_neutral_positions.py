@@ -1,4 +1,4 @@
-"""Experiments of the chapter: structure and inequalities on small runs."""
+"""Where the neutral prompt lies: structure and inequalities of T1 on small runs."""
 
 from __future__ import annotations
 
