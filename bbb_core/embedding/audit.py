@@ -16,12 +16,11 @@ from bbb_core.embedding.crossed import (
     GAP_ROUNDING,
     GapTable,
     baseline_rank,
+    family_gaps,
     measure_gaps,
     summarise_gaps,
-    told_apart,
 )
 from bbb_core.embedding.encoder import Encoder
-from bbb_core.embedding.gaps import bias_gap
 from bbb_core.embedding.labour import shares_of
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
@@ -184,21 +183,13 @@ def _measure(encoder: Encoder, plan: Plan, nouns: Sequence[str]) -> list[GapTabl
             )
         ]
     made = prompts.families_from_templates(nouns, neutral=plan.templates[0], groups=plan.groups)
-    texts = list(dict.fromkeys(text for family in made.values() for text in family))
-    row = {text: number for number, text in enumerate(texts)}
-    rows = encoder.encode_text(texts)
-    neutral = rows[[row[family.neutral] for family in made.values()]]
-    named = {n: [family.groups[n] for family in made.values()] for n in plan.groups}
-    group = {n: rows[[row[text] for text in texts]] for n, texts in named.items()}
-    first, *others = group
-    for other in others:
-        told_apart(named[first], named[other], group[first], group[other])
+    first, *others = plan.groups
     return [
         GapTable(
             nouns=tuple(nouns), templates=plan.templates, pairs=(f"{first}/{other}",),
-            values=bias_gap(neutral, group[first], group[other]).numpy()[:, None, None],
+            values=gaps[:, None, None],
         )
-        for other in others
+        for other, gaps in zip(others, family_gaps(encoder, [*made.values()]), strict=True)
     ]  # fmt: skip
 
 

@@ -128,7 +128,8 @@ def _prepare(images: Tensor, said: dict[str, Any]) -> Tensor:
         if said.get("resize_mode", "shortest") == "shortest":
             scale = max(height / images.shape[2], width / images.shape[3])
             sides = zip(images.shape[2:], target, strict=True)
-            target = tuple(max(round(side * scale), least) for side, least in sides)
+            tall, wide = (max(round(side * scale), least) for side, least in sides)
+            target = (tall, wide)
         images = torch.nn.functional.interpolate(
             images, size=target, mode=said.get("interpolation", "bicubic"), antialias=True
         ).clamp(0, 1)

@@ -71,7 +71,7 @@ class Folder:
     preprocessing: dict[str, Any]
     tokenizer: Any
 
-    def build(self, *, quick_gelu: bool) -> torch.nn.Module:
+    def build(self, *, quick_gelu: bool) -> Any:
         """Return the network with fresh weights, on the default device."""
         settings = self.network | {"quick_gelu": quick_gelu}
         custom = settings.pop("custom_text", False)

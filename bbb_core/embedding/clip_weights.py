@@ -219,7 +219,7 @@ def _fetch(repository: str, revision: str) -> Path | None:
     """Return the file from the hub's local cache, else from the hub, else nothing."""
     from huggingface_hub import constants, hf_hub_download
 
-    ask = {"repo_id": repository, "filename": WEIGHTS, "revision": revision}
+    ask: dict[str, Any] = {"repo_id": repository, "filename": WEIGHTS, "revision": revision}
     with contextlib.suppress(Exception):  # the client raises many kinds, all meaning "not here"
         return Path(hf_hub_download(**ask, local_files_only=True))
     if not constants.HF_HUB_OFFLINE and _reachable(constants.ENDPOINT):

@@ -18,15 +18,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
 from scipy import stats
-from torch import Tensor
 
 from bbb_core import checks
 from bbb_core.embedding.encoder import Encoder, shortened
 from bbb_core.embedding.gaps import bias_gap
 from bbb_core.errors import InputError
-from bbb_core.prompts import families, word_pair
+from bbb_core.prompts import PromptFamily, families, word_pair
 from bbb_core.stats.multiplicity import benjamini_hochberg, holm
 
 __all__ = [
@@ -34,9 +32,9 @@ __all__ = [
     "GapTable",
     "baseline_rank",
     "crossed_interval",
+    "family_gaps",
     "measure_gaps",
     "summarise_gaps",
-    "told_apart",
 ]
 
 GAP_ROUNDING = 8 * torch.finfo(torch.float32).eps
@@ -108,48 +106,51 @@ def measure_gaps(
     """
     if not templates or not pairs:
         raise InputError("templates and pairs must each name at least one.")
-    made = []
+    made: list[PromptFamily] = []
     for template in templates:
         for pair in pairs:
-            first, second = word_pair(pair)
-            groups = {"first": first, "second": second}
+            groups = dict(zip(("first", "second"), word_pair(pair), strict=True))
             made += families(nouns, template=template, groups=groups, place=place).values()
-    texts = list(dict.fromkeys(text for family in made for text in family))
-    row = {text: number for number, text in enumerate(texts)}
-    embedded = encoder.encode_text(texts)
-    neutral, *named = zip(*made, strict=True)
-    p, first, second = (embedded[[row[t] for t in texts]] for texts in (neutral, *named))
-    told_apart(*named, first, second)
-    gaps = bias_gap(p, first, second)
-    cells = gaps.reshape(len(templates), len(pairs), len(nouns)).permute(2, 0, 1)
+    (gaps,) = family_gaps(encoder, made)
+    cells = gaps.reshape(len(templates), len(pairs), len(nouns)).transpose(2, 0, 1)
     return GapTable(
         nouns=tuple(nouns),
         templates=tuple(templates),
         pairs=tuple(pairs),
-        values=cells.contiguous().to(torch.float64).numpy(),
+        values=np.ascontiguousarray(cells),
     )
 
 
-def told_apart(
-    prompts_a: Sequence[str],
-    prompts_b: Sequence[str],
-    rows_a: Float[Tensor, "n d"],
-    rows_b: Float[Tensor, "n d"],
-) -> None:
-    """Refuse prompts of two groups that an encoder reads alike: their gap is 0 by construction.
+def family_gaps(encoder: Encoder, made: Sequence[PromptFamily]) -> list[np.ndarray]:
+    """Embed prompt families, every text once; return gaps of the first group against each other.
+
+    Returns
+    -------
+    list of array, shape [family]
+        One array per group but the first, in their order.
 
     Raises
     ------
     InputError
-        Naming the two prompts.
+        When the encoder reads the prompts of two groups alike: their gap is 0 by construction.
     """
-    alike = torch.nonzero((rows_a - rows_b).abs().amax(1) <= GAP_ROUNDING).flatten()
-    if len(alike):
-        a, b = prompts_a[int(alike[0])], prompts_b[int(alike[0])]
-        raise InputError(
-            f"the encoder gives {shortened(a)!r} and {shortened(b)!r} one embedding, so a gap "
-            "between them is zero whatever the occupation; use other words."
-        )
+    row: dict[str, int] = {}
+    for text in (text for family in made for text in family):
+        row.setdefault(text, len(row))
+    rows = encoder.encode_text(list(row))
+    prompts = list(zip(*made, strict=True))  # neutral, first group, each other group
+    neutral, first, *others = (rows[[row[text] for text in texts]] for texts in prompts)
+    gaps = []
+    for texts, other in zip(prompts[2:], others, strict=True):
+        alike = torch.nonzero((first - other).abs().amax(1) <= GAP_ROUNDING).flatten()
+        if len(alike):
+            a, b = prompts[1][int(alike[0])], texts[int(alike[0])]
+            raise InputError(
+                f"the encoder gives {shortened(a)!r} and {shortened(b)!r} one embedding, so a gap "
+                "between them is zero whatever the occupation; use other words."
+            )
+        gaps.append(bias_gap(neutral, first, other).numpy())
+    return gaps
 
 
 def crossed_interval(

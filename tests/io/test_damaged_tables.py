@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbb_core.balance.count_files import read_confusion, read_counts
-from bbb_core.embedding.labour import labour_shares
 from bbb_core.errors import InputError
 from bbb_core.io.files import read_text
 from bbb_core.io.tables import open_table, read_table
@@ -28,7 +27,6 @@ FUZZ = settings(max_examples=120, derandomize=True, deadline=None, database=None
 CSV = 'prompt,group,score\nnurse,NA,0.5\n"a, b",wöman,1e-3\n,None,\n'.encode()
 COUNTS = b"prompt,man,woman\nnurse,3,5\njudge,1,0\n"
 CONFUSION = b"true,man,woman\nman,9,1\nwoman,0,7\n"
-LABOUR = b"occupation,percent_women,year\nnurse,90.5,2015\njudge,35,2016\n"
 PUBLISHED = b"baker\nman: 30, woman: 10, except: 0\ncook\nman: 20, woman: 20, except: 1\n"
 
 
@@ -104,7 +102,6 @@ TEXTS = {
     "counts": (read_counts, ".csv", (COUNTS, CSV)),
     "published": (read_counts, ".txt", (PUBLISHED,)),
     "confusion": (read_confusion, ".csv", (CONFUSION,)),
-    "labour": (labour_shares, ".csv", (LABOUR,)),
 }
 
 

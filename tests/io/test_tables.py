@@ -267,3 +267,10 @@ def test_counts_are_whole(name, text, count):
         return
     with pytest.raises(Unreadable, match="no whole number"):
         Notation(name).count(text)
+
+
+@pytest.mark.parametrize(("cell", "how"), [("", "is empty"), ("a", "'a' stands twice")])
+def test_keys_stand_once(file, cell, how):
+    table = read_table(file(f"g,x\na,1\nb,2\n{cell},3\n"), labels=["g"])
+    with pytest.raises(InputError, match=f"line 4: g {how}; mend that row"):
+        table.keys("g")
