@@ -22,7 +22,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "audit": ("bbb_core.cli.audit", "Audit embeddings, models, generations or scores of your own."),
-    "study": ("bbb_core.cli.study", "Ask people how they read generated images."),
+    "study": ("bbb_core.study.command", "Ask people how they read generated images."),
 }
 
 

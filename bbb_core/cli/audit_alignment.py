@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
 import numpy as np
 
-from bbb_core.cli.output import printed
-from bbb_core.cli.tables import as_read, empty_cells, finite, table_options
+from bbb_core.cli.output import as_read, audited, empty_cells, result_options, table_options
 from bbb_core.errors import InputError
-from bbb_core.io.cells import csv_text, plain, table_text
-from bbb_core.io.folders import deliver, records, require_new
+from bbb_core.io.cells import plain, table_text
+from bbb_core.io.folders import records, require_new
 from bbb_core.io.tables import read_table
 
 __all__ = ["alignment"]
@@ -37,10 +35,8 @@ __all__ = ["alignment"]
 )
 @click.option("--margin", type=float, default=0.0, show_default=True, help="Theorem T6's kappa.")
 @click.option("--minimum-support", type=int, default=30, show_default=True)
-@click.option("--confidence", type=float, default=0.95, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", metavar="DIR", help="Write tables, audit.json, report.txt, manifest.json.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the report.")
+@result_options
 def alignment(**options: Any) -> None:
     """Audit the alignment scores in FILE (CSV, also gzipped, or parquet; one row per image).
 
@@ -50,19 +46,20 @@ def alignment(**options: Any) -> None:
     --within, prompts are the independent units. Groups are labels that somebody assigned; they are
     text as written, and only an empty cell is missing.
     """
-    out = require_new(options["out"])
+    options["out"] = require_new(options["out"])
     if not options["groups"]:
         raise InputError("--group is missing; name at least one column of groups.")
     table = _read(options)
-    made = _gaps(table, options) if options["truth"] is None else _audit(table, options)
+    made, tables = _gaps(table, options) if options["truth"] is None else _audit(table, options)
     found = {"images": len(table), "empty cells": table.empty, "notes": table.notes, **made}
-    as_json, text = _as_json(found), _report(found, table.lost)
-    with printed(as_json if options["as_json"] else text):
-        if out is not None:
-            texts = {f"{name}.csv": csv_text(t) for name, t in found["tables"].items()}
-            texts |= {"audit.json": as_json + "\n", "report.txt": text + "\n"}
-            inputs = {"file": options["file"]}
-            deliver(out, texts, command="bbb audit alignment", settings=options, inputs=inputs)
+    audited(
+        "bbb audit alignment",
+        options,
+        found | {"tables": {name: records(one) for name, one in tables.items()}},
+        tables,
+        _report(found, tables, table.lost),
+        inputs={"file": options["file"]},
+    )
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ def _read(options: dict[str, Any]) -> _Rows:
     )
 
 
-def _audit(table: _Rows, options: dict[str, Any]) -> dict[str, Any]:
+def _audit(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     from bbb_core.alignment.auditing import audit
 
     found = audit(
@@ -117,17 +114,17 @@ def _audit(table: _Rows, options: dict[str, Any]) -> dict[str, Any]:
         order=options["order"], scale=options["scale"], confidence=options["confidence"],
         clusters=table.within, minimum_support=options["minimum_support"], seed=options["seed"],
     )  # fmt: skip
-    return {
+    said = {
         "confidence": found.confidence,
         "multiaccuracy error": asdict(found.multiaccuracy_error),
         "multicalibration error": asdict(found.multicalibration_error),
         "proportional error": asdict(found.proportional_error),
         "worst group": asdict(found.worst_group),
-        "tables": {"groups": found.by_group, "cells": found.by_cell},
     }
+    return said, {"groups": found.by_group, "cells": found.by_cell}
 
 
-def _gaps(table: _Rows, options: dict[str, Any]) -> dict[str, Any]:
+def _gaps(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     from bbb_core.alignment.gaps import group_gaps
 
     found = group_gaps(
@@ -135,15 +132,15 @@ def _gaps(table: _Rows, options: dict[str, Any]) -> dict[str, Any]:
         margin=options["margin"], confidence=options["confidence"],
         minimum_support=options["minimum_support"], seed=options["seed"],
     )  # fmt: skip
-    return {
+    said = {
         "confidence": options["confidence"],
         "one unit (standard deviation)": found.scale,
         "label-free bound": {"value": found.bound, "low": found.bound_low},
-        "tables": {"gaps": found.pairs, "groups": found.by_group},
     }
+    return said, {"gaps": found.pairs, "groups": found.by_group}
 
 
-def _report(found: dict[str, Any], lost: str) -> str:
+def _report(found: dict[str, Any], tables: dict[str, Any], lost: str) -> str:
     level = f"{found['confidence']:.0%}"
     head = [f"{found['images']} images; intervals at {level}, for all groups together", lost]
     head += map(plain, found["notes"])
@@ -163,8 +160,8 @@ def _report(found: dict[str, Any], lost: str) -> str:
         )
     parts = ["\n".join(head)]
     for name, by in (("gaps", "gap"), ("groups", "error" if "worst group" in found else "n")):
-        if name in found["tables"]:
-            parts.append(_largest(name, found["tables"][name], by))
+        if name in tables:
+            parts.append(_largest(name, tables[name], by))
     return "\n\n".join(parts)
 
 
@@ -185,8 +182,3 @@ def _largest(name: str, table: Any, by: str, most: int = 40) -> str:
     size = f" of {len(shown)}" if len(shown) > most else ""
     text = table_text(shown[keep].head(most), index=False, float_format=lambda x: f"{x:+.4f}")
     return f"{name} (largest first{size})\n{text}"
-
-
-def _as_json(found: dict[str, Any]) -> str:
-    tables = {name: records(table) for name, table in found["tables"].items()}
-    return json.dumps(finite({**found, "tables": tables}), indent=1, allow_nan=False)

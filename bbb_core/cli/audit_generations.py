@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from bbb_core import checks
-from bbb_core.cli.output import printed
-from bbb_core.cli.tables import as_read, empty_cells, finite, table_options
+from bbb_core.cli.output import as_read, audited, empty_cells, result_options, table_options
 from bbb_core.errors import InputError
-from bbb_core.io.cells import csv_text, plain, table_text
-from bbb_core.io.folders import deliver, records, require_new
+from bbb_core.io.cells import plain, table_text
+from bbb_core.io.folders import records, require_new
 
 __all__ = ["generations"]
 
@@ -31,9 +29,7 @@ __all__ = ["generations"]
 @table_options
 @click.option("--before", metavar="FILE", help="Counts of the same prompts before a change.")
 @click.option("--confusion", metavar="FILE", help="CSV 'true,LABEL,...': the reader's errors.")
-@click.option("--confidence", type=float, default=0.95, show_default=True)
-@click.option("--out", metavar="DIR", help="Write tables, audit.json, report.txt, manifest.json.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+@result_options
 def generations(**options: Any) -> None:
     """Measure how far generated images are from balance, prompt by prompt.
 
@@ -44,28 +40,30 @@ def generations(**options: Any) -> None:
     """
     from bbb_core.balance.count_files import read_counts
 
-    out = require_new(options["out"])
+    options["out"] = require_new(options["out"])
     read = {
         key: read_counts(options[key], name=name, **as_read(options))
         for key, name in (("file", "FILE"), ("before", "--before"))
         if options[key] is not None
     }
-    found = _audit(
-        read["file"].counts, read["before"].counts if "before" in read else None, options
-    )
+    before = read["before"].counts if "before" in read else None
+    found, tables = _audit(read["file"].counts, before, options)
     found["empty cells"] = {key: one.missing for key, one in read.items() if one.missing}
     found["notes"] = [note for one in read.values() for note in one.notes]
-    as_json, text = _as_json(found), _report(found)
-    with printed(as_json if options["as_json"] else text):
-        if out is not None:
-            tables = found["tables"].items()
-            texts = {f"{name}.csv": csv_text(table, index=True) for name, table in tables}
-            texts |= {"audit.json": as_json + "\n", "report.txt": text + "\n"}
-            files = {key: options[key] for key in ("file", "before", "confusion")}
-            deliver(out, texts, command="bbb audit generations", settings=options, inputs=files)
+    audited(
+        "bbb audit generations",
+        options,
+        found | {"tables": {name: records(one.reset_index()) for name, one in tables.items()}},
+        tables,
+        _report(found, tables),
+        inputs={key: options[key] for key in ("file", "before", "confusion")},
+        index=True,
+    )
 
 
-def _audit(counts: Any, before: Any, options: dict[str, Any]) -> dict[str, Any]:
+def _audit(
+    counts: Any, before: Any, options: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     from bbb_core.balance.by_prompt import balance_by_prompt, change_by_prompt
 
     level = checks.confidence_level(options["confidence"])
@@ -80,20 +78,20 @@ def _audit(counts: Any, before: Any, options: dict[str, Any]) -> dict[str, Any]:
         "prompts": len(counts),
         "images": int(counts.to_numpy().sum()),
         "detected": int((balance["p_holm"] <= 1 - level).sum()),
-        "tables": {"balance": shares.join(balance)},
     }
+    tables = {"balance": shares.join(balance)}
     if len(counts) > 1:
         found |= _means(counts.to_numpy(), target, level)
     if before is not None:
         if set(before.columns) != set(counts.columns) or set(before.index) != set(counts.index):
             raise InputError("--before has other prompts or groups than FILE; make them the same.")
         old = before.loc[counts.index, counts.columns].to_numpy()
-        found["tables"]["change"] = change_by_prompt(
+        tables["change"] = change_by_prompt(
             old, counts.to_numpy(), prompts=list(counts.index), target=target, confidence=level
         )
     if options["confusion"] is not None:
-        found["tables"]["corrected"] = _corrected(counts, options, level)
-    return found
+        tables["corrected"] = _corrected(counts, options, level)
+    return found, tables
 
 
 def _means(counts: Any, target: list[float], level: float) -> dict[str, Any]:
@@ -157,7 +155,7 @@ def _target(text: str | None, groups: list[str], none: str) -> list[float]:
     return values
 
 
-def _report(found: dict[str, Any]) -> str:
+def _report(found: dict[str, Any], tables: dict[str, Any]) -> str:
     head = [
         f"{found['prompts']} prompts, {found['images']} images; target "
         + ", ".join(f"{plain(name)} {share:.3g}" for name, share in found["target"].items()),
@@ -175,11 +173,6 @@ def _report(found: dict[str, Any]) -> str:
             f"these prompts, [{ends[1]}] over prompts like these",
         ]
     parts = ["\n".join(head)]
-    for name, table in found["tables"].items():
+    for name, table in tables.items():
         parts.append(f"{name}\n{table_text(table, float_format=lambda x: f'{x:.3f}')}")
     return "\n\n".join(parts)
-
-
-def _as_json(found: dict[str, Any]) -> str:
-    tables = {name: records(table.reset_index()) for name, table in found["tables"].items()}
-    return json.dumps(finite({**found, "tables": tables}), indent=1, allow_nan=False)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bbb_core.cli.output import printed
+from bbb_core.cli.output import audited, named_prompts, result_options
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
-from bbb_core.io.folders import deliver, records, require_new
+from bbb_core.io.folders import records, require_new
 from bbb_core.io.writing import write_text
 
 __all__ = ["model"]
@@ -34,12 +33,10 @@ __all__ = ["model"]
     show_default=True,
     help="Assumed: a group's prompt fails to draw the group this often at most.",
 )
-@click.option("--confidence", type=float, default=0.95, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--images", type=int, default=0, show_default=True, help="To draw per prompt.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
-@click.option("--out", metavar="DIR", help="Write groups.csv, audit.json, report.txt, images.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the report.")
+@result_options
 def model(**options: Any) -> None:
     """Certify how far a neutral prompt's images can be from each group prompt's, without labels.
 
@@ -53,7 +50,7 @@ def model(**options: Any) -> None:
     DPM-Solver++) have no certificate: ask for another one by --sampler ddpm, ddim (with --eta),
     euler-ancestral or sde-dpmsolver++; the report names it.
     """
-    out = require_new(options["out"])
+    options["out"] = out = require_new(options["out"])
     prompts = _prompts(options["neutral"], options["groups"])
     if options["images"] < 0 or (options["images"] and out is None):
         raise InputError("--images needs a number of at least 0, and --out to write them to.")
@@ -92,31 +89,25 @@ def model(**options: Any) -> None:
         "reason": _refutation(found) if found.refuted else None,
         "groups": records(found.by_group),
     }
-    as_json, text = json.dumps(said, indent=1, allow_nan=False), _report(found, said)
-    with printed(as_json if options["as_json"] else text):
-        if out is not None:
-            texts = {"audit.json": as_json + "\n", "report.txt": text + "\n"}
-            deliver(
-                out,
-                texts | {"groups.csv": csv_text(found.by_group)},
-                command="bbb audit model",
-                settings=options | {"groups": list(options["groups"])},
-                inputs=_files(Path(options["folder"])),
-                fill=lambda made: _draw(made, process, rows, prompts, options),
-            )
+    audited(
+        "bbb audit model",
+        options,
+        said,
+        {"groups": found.by_group},
+        _report(found, said),
+        inputs=_files(Path(options["folder"])),
+        settings=options | {"groups": list(options["groups"])},
+        fill=lambda made: _draw(made, process, rows, prompts, options),
+    )
 
 
 def _prompts(neutral: str | None, groups: tuple[str, ...]) -> dict[str, str]:
     if not neutral:
         raise InputError('--neutral is missing; pass a prompt such as "a photo of a nurse".')
-    prompts = {"neutral": neutral}
-    for one in groups:
-        name, equals, prompt = (part.strip() for part in one.partition("="))
-        if not equals or not name or not prompt:
-            raise InputError(f"--group {one!r} must be NAME=PROMPT, such as man='a male nurse'.")
-        if name in prompts:
-            raise InputError(f"--group names {name!r} twice; give each group once.")
-        prompts[name] = prompt
+    named = named_prompts(groups, example="man='a male nurse'")
+    if "neutral" in named:
+        raise InputError("--group may not be called 'neutral'; choose another name.")
+    prompts = {"neutral": neutral} | named
     if len(prompts) < 3:
         raise InputError(f"--group is given {len(prompts) - 1} times; name at least two groups.")
     return prompts

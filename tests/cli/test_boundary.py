@@ -5,17 +5,22 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
+import tomllib
 import zipfile
 import zlib
+from importlib import metadata
+from pathlib import Path
 
 import click
 import pyarrow
 import pytest
 from click.testing import CliRunner
+from packaging.utils import canonicalize_name
 from pandas.errors import ParserError
 from safetensors import SafetensorError
 
@@ -111,6 +116,7 @@ def test_files_options_and_the_machine_get_one_line_and_2(command, error, said):
         KeyError("text"),
         TypeError("x"),
         AssertionError(),
+        ModuleNotFoundError(name="bbb_core.nothing"),
         RecursionError("maximum recursion depth exceeded"),
         RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
         OverflowError("math range error"),
@@ -247,3 +253,13 @@ def test_a_working_directory_that_is_gone_is_said(tmp_path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "the working directory is gone" in done.stderr
+
+
+def test_every_optional_package_is_told_by_its_extra():
+    """The extras of the project bring what a message says that they bring."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    homes = metadata.packages_distributions()
+    for module, extra in boundary._EXTRAS.items():
+        asked = {re.split(r"[^\w.-]", one)[0] for one in project["optional-dependencies"][extra]}
+        brought = {canonicalize_name(name) for name in asked}
+        assert {canonicalize_name(name) for name in homes[module]} & brought, module

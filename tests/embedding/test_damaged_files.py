@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
+from bbb_core.cli.nouns import nouns_of_file
 from bbb_core.embedding.cache import EmbeddingCache
 from bbb_core.embedding.clip_folder import read_folder
-from bbb_core.embedding.nouns import nouns_of_file
 from bbb_core.embedding.table import load_table
 from bbb_core.errors import InputError
 
