@@ -9,6 +9,7 @@ from scipy import stats
 
 from bbb_core import stats as tests
 from bbb_core.alignment.confidence_limits import Limits, t_to_normal
+from bbb_core.alignment.sampling_errors import multiplied
 
 __all__ = ["CentredScores", "GapNoise", "few_units", "rows_noise", "strata_noise"]
 
@@ -41,9 +42,7 @@ class GapNoise:
 
     def draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return standard normal noise [n, pairs] with the correlation of the gaps."""
-        norm = np.sqrt((self.parts**2).sum(axis=0))
-        unit = np.divide(self.parts, norm, out=np.zeros_like(self.parts), where=norm > 0)
-        return rng.standard_normal((n, len(unit))) @ unit
+        return multiplied(rng.standard_normal((n, len(self.parts))), self.parts)
 
 
 def few_units(

@@ -13,7 +13,7 @@ from bbb_core.alignment.confidence_limits import Limits, Side, t_to_normal
 from bbb_core.alignment.residuals import GroupSums, ScoredRows
 from bbb_core.errors import InputError
 
-__all__ = ["Noise", "Reach", "cluster_noise", "row_noise"]
+__all__ = ["Noise", "Reach", "cluster_noise", "multiplied", "row_noise"]
 
 
 @dataclass(frozen=True)
@@ -193,8 +193,8 @@ def cluster_noise(
         np.ones(len(step)),
         Side.of(factor * (spread**2).sum(axis=0), (spread**3).sum(axis=0), far).over(n),
         k - 1,
-        _multiplied(multipliers, centred),
-        (_multiplied(multipliers, parts[:, :, v]) for v in range(rows.n_levels)),
+        multiplied(multipliers, centred),
+        (multiplied(multipliers, parts[:, :, v]) for v in range(rows.n_levels)),
     )
 
 
@@ -229,8 +229,8 @@ def _about_zero(sums: np.ndarray, row: tuple[np.ndarray, np.ndarray]) -> Limits:
     return Limits.widened(sums.sum(axis=0), (sums**2).sum(axis=0), third, below, above)
 
 
-def _multiplied(multipliers: np.ndarray, sums: np.ndarray) -> np.ndarray:
-    """Return standard normal noise: sums per cluster [clusters, m], each with a random factor."""
+def multiplied(multipliers: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Return standard normal noise [draws, m]: units' sums [units, m] times random factors."""
     norm = np.sqrt((sums**2).sum(axis=0))
     return multipliers @ np.divide(sums, norm, out=np.zeros_like(sums), where=norm > 0)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bbb_core.theory.scores import label_free_bound as label_free_bound
     from bbb_core.theory.scores import leaderboard_sample_size as leaderboard_sample_size
     from bbb_core.theory.scores import mean_score as mean_score
+    from bbb_core.theory.scores import mixture_variance as mixture_variance
     from bbb_core.theory.scores import price_of_fairness as price_of_fairness
     from bbb_core.theory.symmetry import reflection_distance as reflection_distance
     from bbb_core.theory.symmetry import symmetric_imbalance_bound as symmetric_imbalance_bound
@@ -43,6 +44,7 @@ _HOME = {
     "leaderboard_sample_size": "scores",
     "lipschitz_constant": "necessary",
     "mean_score": "scores",
+    "mixture_variance": "scores",
     "lipschitz_tv_bound": "necessary",
     "necessary_radius": "necessary",
     "price_of_fairness": "scores",

@@ -11,7 +11,67 @@ from bbb_core import checks
 from bbb_core.errors import InputError
 from bbb_core.theory.inequalities import nonnegative, probabilities
 
-__all__ = ["label_free_bound", "leaderboard_sample_size", "price_of_fairness"]
+__all__ = [
+    "label_free_bound",
+    "leaderboard_sample_size",
+    "mean_score",
+    "mixture_variance",
+    "price_of_fairness",
+]
+
+
+def mean_score(shares: Any, means: Any) -> float:
+    r"""Return the mean alignment score of a generator, :math:`\sum_a w_a m_a` (T4).
+
+    Parameters
+    ----------
+    shares : array_like, shape [k]
+        Shares :math:`w_a` of the groups among its images.
+    means : array_like, shape [k]
+        :math:`m_a`: mean score of the images of group a.
+
+    Returns
+    -------
+    float
+        Linear in the shares: the best generator draws the group with the best mean only.
+
+    Raises
+    ------
+    InputError
+        If shapes differ or shares do not sum to one.
+
+    Examples
+    --------
+    >>> round(mean_score([0.9, 0.1], [0.3, 0.2]), 3)
+    0.29
+    """
+    m = checks.vector("means", np.asarray(means, dtype=np.float64))
+    w = checks.distribution("shares", np.asarray(shares, dtype=np.float64))
+    checks.same_shape(shares=w, means=m)
+    return float(w @ m)
+
+
+def mixture_variance(shares: Any, means: Any, deviations: Any) -> float:
+    r"""Return the variance of one image's score when its group is drawn by `shares` (T4).
+
+    .. math:: V_w = \sum_a w_a \Big(s_a^2 + \big(m_a - \textstyle\sum_b w_b m_b\big)^2\Big)
+
+    Parameters
+    ----------
+    shares, means : array_like, shape [k]
+        As for `mean_score`.
+    deviations : array_like, shape [k]
+        :math:`s_a \ge 0`: standard deviation of the score within group a.
+
+    Examples
+    --------
+    >>> mixture_variance([0.5, 0.5], [1.0, 0.0], [0.0, 0.0])
+    0.25
+    """
+    m, s = np.asarray(means, dtype=np.float64), nonnegative("deviations", deviations)
+    centre = mean_score(shares, m)
+    checks.same_shape(means=m, deviations=s)
+    return float(np.asarray(shares, dtype=np.float64) @ (s**2 + (m - centre) ** 2))
 
 
 def price_of_fairness(mean_scores: Any, target: Any = None) -> float:
@@ -48,21 +108,17 @@ def leaderboard_sample_size(
 ) -> float:
     r"""Return how many images each generator needs until the unfair one leads (T4).
 
-    With scores of mean :math:`m_a` and standard deviation :math:`s_a` within group a, the mean
-    scores of n images drawn with shares w and :math:`\pi` rank w first with probability p at
+    .. math:: n = z_p^2 \, \frac{V_w + V_\pi}{\big(\sum_a (w_a - \pi_a) m_a\big)^2}
 
-    .. math::
-        n = z_p^2 \, \frac{V_w + V_\pi}{\big(\sum_a (w_a - \pi_a) m_a\big)^2}, \qquad
-        V_w = \sum_a w_a \Big(s_a^2 + \big(m_a - \textstyle\sum_b w_b m_b\big)^2\Big)
-
-    in the normal approximation of mean scores.
+    for independent images of the two generators, in the normal approximation of their mean scores;
+    :math:`V` as in `mixture_variance`.
 
     Parameters
     ----------
     fair, unfair : array_like, shape [k]
         Shares :math:`\pi` and w of the groups.
     means, deviations : array_like, shape [k]
-        :math:`m_a` and :math:`s_a`.
+        :math:`m_a` and :math:`s_a` of the score within each group.
     probability : float
         p in [1/2, 1).
 
@@ -85,18 +141,12 @@ def leaderboard_sample_size(
     """
     if not 0.5 <= checks.number("probability", probability) < 1:
         raise InputError(f"probability is {probability}; pass at least 0.5 and less than 1.")
-    m = checks.vector("means", np.asarray(means, dtype=np.float64))
-    s = nonnegative("deviations", deviations)
-    pi, w = (
-        checks.distribution(name, np.asarray(shares, dtype=np.float64))
-        for name, shares in (("fair", fair), ("unfair", unfair))
-    )
-    checks.same_shape(means=m, deviations=s, fair=pi, unfair=w)
-    difference = float(w @ m) - float(pi @ m)
+    difference = mean_score(unfair, means) - mean_score(fair, means)
+    variance = mixture_variance(fair, means, deviations)
+    variance += mixture_variance(unfair, means, deviations)
     if difference <= 0:
         return float("inf")
-    v_pi, v_w = (float(p @ (s**2 + (m - p @ m) ** 2)) for p in (pi, w))
-    return float(special.ndtri(probability) ** 2 * (v_pi + v_w) / difference**2)
+    return float(special.ndtri(probability) ** 2 * variance / difference**2)
 
 
 def label_free_bound(means: Any, shares: Any, *, margin: float = 0.0) -> float:

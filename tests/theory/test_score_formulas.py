@@ -16,8 +16,19 @@ FAIR, UNFAIR = [0.5, 0.5], [0.9, 0.1]
 
 
 def test_price_is_the_best_share_less_balance():
-    best = max(w * 0.30 + (1 - w) * 0.26 for w in np.linspace(0, 1, 101))
+    best = max(theory.mean_score([w, 1 - w], [0.30, 0.26]) for w in np.linspace(0, 1, 101))
+    assert best == pytest.approx(0.30)
     assert theory.price_of_fairness([0.30, 0.26]) == pytest.approx(best - 0.28)
+    assert theory.mean_score([0.2, 0.8], [0.5, 1.0]) == pytest.approx(0.9)
+    with pytest.raises(InputError, match="means has shape"):
+        theory.mean_score([0.2, 0.8], [0.5])
+
+
+def test_variance_of_a_mixture_is_that_of_scores_listed_one_by_one():
+    """Shares .25, .75 of scores 1 +- .5 and 3 +- 2: eight equally likely values."""
+    scores = [0.5, 1.5, *[1.0, 5.0] * 3]
+    found = theory.mixture_variance([0.25, 0.75], [1.0, 3.0], [0.5, 2.0])
+    assert found == pytest.approx(np.var(scores))
 
 
 @pytest.mark.parametrize("probability", [0.7, 0.95])
@@ -48,8 +59,8 @@ def test_a_coin_toss_needs_no_images_and_no_lead_is_never_seen():
     [
         ({"probability": 0.4}, "probability is 0.4"),
         ({"probability": 1.0}, "probability is 1.0"),
-        ({"fair": [0.5, 0.6]}, "fair sums to 1.1"),
-        ({"unfair": [1.0]}, "unfair has shape"),
+        ({"fair": [0.5, 0.6]}, "shares sums to 1.1"),
+        ({"unfair": [1.0]}, "means has shape"),
         ({"deviations": [-1.0, 1.0]}, "deviations is -1"),
     ],
 )
