@@ -72,4 +72,4 @@ serve: book ## Build if stale, then serve the pages on this machine (PORT=8000)
 
 clean: ## Remove build products (keeps .venv and the cache of artefacts)
 	@rm -rf book/_build _build .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
-	@find bbb_core book tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find bbb_core benchmarks book tests -name __pycache__ -type d -prune -exec rm -rf {} +
