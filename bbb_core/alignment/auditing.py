@@ -97,7 +97,8 @@ def audit(
     (or cluster), imagined as far out as any may lie: where no event was seen, one may come
     (`confidence_limits.Side`). If every truth is 0 or 1, level sets are tested against binomial
     counts, which bound those of every score that is right on average. *Sizes*: level sets where a
-    group has fewer than 10 rows are left out of its MC; `uncovered` says how much that is.
+    group has fewer than 10 rows are left out of its MC; `uncovered` says how much that is. They
+    count for MA, which no MC lies below: so MC's plug-in alone may lie below its own limit.
 
     *Simulated* on fair scores (`audit_designs` of the book, 400 samples of each design, groups that
     mean nothing), tests at 5 % rejected (MA, MC) and all intervals held together: binary truth of
