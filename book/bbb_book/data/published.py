@@ -21,7 +21,16 @@ from bbb_core.io.writing import cache_dir, sha256
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SOURCES", "DataUnavailable", "Source", "available", "load", "path"]
+__all__ = [
+    "SCORERS",
+    "SCORE_COLUMNS",
+    "SOURCES",
+    "DataUnavailable",
+    "Source",
+    "available",
+    "load",
+    "path",
+]
 
 HOST = "https://raw.githubusercontent.com"
 TIMEOUT = 20
@@ -113,6 +122,10 @@ SOURCES: dict[str, Source] = {
     ),
 }
 """Every published file by its name."""
+SCORERS = {"clipscore_v2": "CLIPScore", "ImageReward": "ImageReward", "hps_v2.1": "HPSv2.1"}
+"""Scorers that are compared, by column of ``mj-bench-bias``."""
+SCORE_COLUMNS = (*SCORERS, "aesthetics", "pickscore_v1", "blipscore", "gpt-4o")
+"""Every score column of that file, defective or not."""
 
 
 def path(name: str) -> Path:

@@ -11,7 +11,7 @@ import pytest
 
 from bbb_book.chapters.intersections.gap_interactions import gap_interactions
 from bbb_book.chapters.intersections.published_intersections import audit_published_intersections
-from bbb_book.data.published_scores import SCORERS
+from bbb_book.data.published import SCORERS
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bbb_book.chapters.real_alignment_scores import figures as chapter
-from bbb_book.data.published_scores import audit_published
+from bbb_book.chapters.real_alignment_scores import figures, score_tables
+from bbb_book.chapters.real_alignment_scores.published_audit import audit_published
 from bbb_core.rng import generator
 
 
@@ -47,34 +47,34 @@ def test_planted_facts_are_found(table):
 
 def test_figures_and_tables(table):
     found = audit_published(table, n_resamples=300)
-    for draw in (chapter.gaps, chapter.crossed):
+    for draw in (figures.gaps, figures.crossed):
         assert draw(found).get_axes()
-    assert "constant" in chapter.screening(found).to_html()
-    assert "ImageReward" in chapter.survivors(found).to_html()
+    assert "constant" in score_tables.screening(found).to_html()
+    assert "ImageReward" in score_tables.survivors(found).to_html()
     for claim in ("real-defects", "real-survivors", "real-floor", "real-hps-gender"):
-        estimate, n = chapter.finding(found, claim)
+        estimate, n = score_tables.finding(found, claim)
         assert estimate.low <= estimate.value <= estimate.high
         assert n > 0
 
 
 def test_without_data_everything_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("BBB_DATA_DIR", str(tmp_path))
-    found = chapter.audit("published")
+    found = score_tables.audit("published")
     assert found is None
-    chapter.numbers(found)
-    assert chapter.screening(found) == chapter.ABSENT
-    assert chapter.gaps(found).get_axes()[0].texts[0].get_text() == chapter.ABSENT
-    assert chapter.finding(found, "real-floor") == (None, None)
+    score_tables.show_numbers(found)
+    assert score_tables.screening(found) == score_tables.ABSENT
+    assert figures.gaps(found).get_axes()[0].texts[0].get_text() == score_tables.ABSENT
+    assert score_tables.finding(found, "real-floor") == (None, None)
 
 
 def test_wrong_source_is_refused():
     with pytest.raises(ValueError, match="choose one of"):
-        chapter.audit("somewhere")
+        score_tables.audit("somewhere")
 
 
 def test_gap_of_the_real_file():
     """The published file, where it is at hand: signs and sizes of the three gender gaps."""
-    found = chapter.audit("published", n_resamples=300)
+    found = score_tables.audit("published", n_resamples=300)
     if found is None:
         pytest.skip("the published scores are not at hand")
     values = [found.gap(s, "female", "male").value for s in ("CLIPScore", "ImageReward", "HPSv2.1")]

@@ -8,16 +8,12 @@ from typing import Any
 import pandas as pd
 
 from bbb_book.chapters.real_alignment_scores.screening import screen_scores
+from bbb_book.data.published import SCORE_COLUMNS, SCORERS
 from bbb_core import stats as tests
 from bbb_core.alignment.gaps import GroupGaps, group_gaps
 from bbb_core.stats import Estimate
 
-__all__ = ["SCORERS", "SCORE_COLUMNS", "PublishedScores", "audit_published"]
-
-SCORERS = {"clipscore_v2": "CLIPScore", "ImageReward": "ImageReward", "hps_v2.1": "HPSv2.1"}
-"""Scorers that are compared, by column of the file."""
-SCORE_COLUMNS = (*SCORERS, "aesthetics", "pickscore_v1", "blipscore", "gpt-4o")
-"""Every score column of the file, defective or not."""
+__all__ = ["PublishedScores", "audit_published"]
 
 
 @dataclass(frozen=True)
