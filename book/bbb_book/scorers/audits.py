@@ -10,7 +10,7 @@ import pandas as pd
 
 from bbb_book.scorers.models import ScoredModel, ScoredModels
 from bbb_core import stats, theory
-from bbb_core.alignment.auditing import Audit, audit
+from bbb_core.alignment import Audit, audit
 
 __all__ = ["audit_model", "crossed_estimate", "floor_table", "quality", "ranking_auc"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from bbb_book.scorers.design import measure_encoder
-from bbb_core.embedding.load import load_encoder
+from bbb_core.embedding import load_encoder
 from bbb_core.errors import InputError
 
 __all__ = ["measure_published"]

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bbb_core import rng
-from bbb_core.alignment.auditing import audit
-from bbb_core.alignment.gaps import group_gaps
+from bbb_core.alignment import audit, group_gaps
 
 __all__ = ["AUDITS", "GAPS", "run_design"]
 

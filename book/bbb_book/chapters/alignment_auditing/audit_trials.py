@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bbb_core import rng
-from bbb_core.alignment.auditing import audit
+from bbb_core.alignment import audit
 
 __all__ = ["GROUP_COUNTS", "planted_errors", "planted_sample", "run_trials"]
 

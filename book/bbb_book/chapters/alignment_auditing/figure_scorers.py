@@ -16,7 +16,7 @@ from torch import Tensor
 from bbb_book.data.procedural import SHAPES, procedural_figures
 from bbb_book.scorers.small_clip import SmallClip, train_small_clip
 from bbb_core import checks, rng
-from bbb_core.alignment.scores import alignment_score
+from bbb_core.alignment import alignment_score
 
 __all__ = ["COLOURS", "measure_figure_scorer"]
 

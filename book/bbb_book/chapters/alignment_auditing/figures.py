@@ -16,7 +16,7 @@ from bbb_book.scorers.design import LEVELS
 from bbb_book.scorers.models import ScoredModels
 from bbb_book.style import figure, house, palette
 from bbb_core import rng
-from bbb_core.alignment.auditing import Audit
+from bbb_core.alignment import Audit
 
 __all__ = ["blends", "both_spaces", "estimators", "floors", "group_bars", "level_curves", "levels"]
 

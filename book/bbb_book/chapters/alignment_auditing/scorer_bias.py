@@ -13,8 +13,7 @@ from bbb_book.data import emoji
 from bbb_book.scorers.audits import audit_model, floor_table
 from bbb_book.scorers.models import ScoredModel, ScoredModels
 from bbb_core import rng, stats
-from bbb_core.alignment.auditing import Audit
-from bbb_core.alignment.gaps import group_gaps
+from bbb_core.alignment import Audit, group_gaps
 
 __all__ = [
     "accuracy",

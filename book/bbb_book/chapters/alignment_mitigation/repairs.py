@@ -9,8 +9,7 @@ import pandas as pd
 
 from bbb_book.chapters.alignment_mitigation.strategy_gaps import over_models
 from bbb_book.scorers.models import ScoredModels
-from bbb_core.alignment.baselines import isotonic
-from bbb_core.alignment.repairing import repair
+from bbb_core.alignment import isotonic, repair
 
 __all__ = ["against_isotonic", "repair_ratios", "repair_table", "repaired"]
 

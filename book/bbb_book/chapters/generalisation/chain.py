@@ -26,9 +26,14 @@ from bbb_book.data import emoji
 from bbb_book.readers.nearest import NearestDrawing
 from bbb_book.results.artefacts import artefact
 from bbb_core import device
-from bbb_core.diffusion.network import NetworkConfig
-from bbb_core.diffusion.sampling import DenoiserProcess, generate
-from bbb_core.diffusion.training import TrainingConfig, TrainingSet, train
+from bbb_core.diffusion import (
+    DenoiserProcess,
+    NetworkConfig,
+    TrainingConfig,
+    TrainingSet,
+    generate,
+    train,
+)
 
 __all__ = ["ChainSettings", "chain_artefacts", "measure_chain"]
 

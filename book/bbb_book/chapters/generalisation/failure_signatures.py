@@ -15,7 +15,7 @@ from scipy import stats
 from bbb_book.chapters.generalisation.heterogeneity import heterogeneity
 from bbb_core import checks
 from bbb_core.errors import InputError
-from bbb_core.stats.means import mean_interval
+from bbb_core.stats import mean_interval
 
 __all__ = [
     "Signature",

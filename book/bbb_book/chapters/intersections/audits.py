@@ -10,7 +10,7 @@ import pandas as pd
 from bbb_book.chapters.intersections.held_out_worst_group import split_worst_error
 from bbb_book.scorers.models import ScoredModel, ScoredModels
 from bbb_core import rng
-from bbb_core.alignment.repairing import repair
+from bbb_core.alignment import repair
 
 __all__ = [
     "FAMILIES",

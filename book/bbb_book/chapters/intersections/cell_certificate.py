@@ -15,8 +15,7 @@ from bbb_book.generators.people import read_people, reader
 from bbb_book.generators.prompt_sweep import between
 from bbb_book.generators.studies import GROUPS, Study, model_of, study_artefact
 from bbb_book.results.artefacts import Artefact
-from bbb_core.diffusion.commitment import Reading, joint_commitment
-from bbb_core.diffusion.sampling import DenoiserProcess
+from bbb_core.diffusion import DenoiserProcess, Reading, joint_commitment
 
 __all__ = ["READERS", "cell_certificates", "measure_cells"]
 

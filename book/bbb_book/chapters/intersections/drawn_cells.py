@@ -14,7 +14,7 @@ from bbb_book.chapters.intersections.product_balance import intersectional_balan
 from bbb_book.data.emoji import OCCUPATIONS, TONES
 from bbb_book.generators.studies import GROUPS
 from bbb_core import rng
-from bbb_core.balance.estimates import plug_in_imbalance, split_half_imbalance
+from bbb_core.balance import plug_in_imbalance, split_half_imbalance
 from bbb_core.stats import holm, mean_interval
 
 __all__ = [

@@ -12,7 +12,7 @@ from bbb_book.chapters.intersections.joint_law import cell_table, interaction_tv
 from bbb_core import checks
 from bbb_core.balance.shares import NONE, Balance, representational_balance
 from bbb_core.errors import InputError
-from bbb_core.stats.intervals import multinomial_intervals
+from bbb_core.stats import multinomial_intervals
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import pandas as pd
 from bbb_book.chapters.intersections.gap_interactions import gap_interactions
 from bbb_book.data.published import SCORERS
 from bbb_core import stats as tests
-from bbb_core.alignment.gaps import GroupGaps, group_gaps
+from bbb_core.alignment import GroupGaps, group_gaps
 from bbb_core.errors import InputError
 
 __all__ = ["PublishedIntersections", "audit_published_intersections"]

@@ -11,7 +11,7 @@ from scipy import stats
 
 from bbb_core import checks
 from bbb_core.errors import InputError
-from bbb_core.stats.multiplicity import holm
+from bbb_core.stats import holm
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import pandas as pd
 from bbb_book.chapters.real_alignment_scores.screening import screen_scores
 from bbb_book.data.published import SCORE_COLUMNS, SCORERS
 from bbb_core import stats as tests
-from bbb_core.alignment.gaps import GroupGaps, group_gaps
+from bbb_core.alignment import GroupGaps, group_gaps
 from bbb_core.stats import Estimate
 
 __all__ = ["PublishedScores", "audit_published"]

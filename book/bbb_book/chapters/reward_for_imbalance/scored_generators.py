@@ -16,7 +16,7 @@ from bbb_book.generators.people import counts_of, read_people
 from bbb_book.generators.studies import Study, Tuning, model_of, prompt_embeddings
 from bbb_book.scorers.caption_bias import train_scorer
 from bbb_book.scorers.design import score_images
-from bbb_core.diffusion.sampling import DenoiserProcess, generate
+from bbb_core.diffusion import DenoiserProcess, generate
 
 __all__ = ["SOURCES", "measure_scored_generators"]
 
