@@ -259,7 +259,7 @@ def test_two_processes_compute_once(tmp_path):
         textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from bbb_core import results
+        from bbb_book import results
 
         def work():
             with open(Path(__file__).with_name("calls.log"), "a") as calls:
