@@ -22,7 +22,7 @@ def measure_published(scorer: str, repeats: int, pool: int, design_seed: int = 0
     scorer : str
         A spec of `embedding.load_encoder` whose encoder embeds images: ``open_clip:...``.
     repeats, pool, design_seed
-        See `score_design.measure_caption_bias`.
+        See `design.measure_caption_bias`.
 
     Raises
     ------

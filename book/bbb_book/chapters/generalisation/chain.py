@@ -110,7 +110,7 @@ def measure_chain(spec: str, settings: ChainSettings, seed: int) -> dict[str, An
     Parameters
     ----------
     spec
-        See `experiments.chain_encoders`.
+        See `chain_encoders`.
     settings
     seed
         Of all training and all noise.

@@ -79,7 +79,9 @@ def signature_table(found: Mapping[str, Sequence[Signature]]) -> pd.DataFrame:
 
 def show_signatures(*found: Mapping[str, Sequence[Signature]]) -> None:
     """Glue how many signatures are triggered, not triggered and undecided."""
-    verdicts: list[str] = [signature.verdict for one in found for every in one.values() for signature in every]
+    verdicts: list[str] = [
+        signature.verdict for one in found for every in one.values() for signature in every
+    ]
     show_number("signs-all", len(verdicts), digits=0)
     for name, verdict in (
         ("triggered", "triggered"), ("clear", "not triggered"), ("open", "undecided"),

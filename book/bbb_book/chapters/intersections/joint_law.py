@@ -1,4 +1,4 @@
-r"""What a joint law says beyond its margins: interaction, information, hidden imbalance.
+r"""What a joint law says beyond its margins: interaction, hidden imbalance.
 
 Serves the chapter on gender, tone and occupation. Rows are one reading of an image (gender),
 columns another one (tone); a table holds the counts of an image in each cell.
@@ -20,7 +20,6 @@ __all__ = [
     "cell_table",
     "interaction_test",
     "interaction_tv",
-    "mutual_information",
     "product_of_margins",
 ]
 
@@ -73,22 +72,6 @@ def interaction_tv(shares: Any) -> Any:
     total = p.sum(axis=(-2, -1))
     found = np.abs(p - product_of_margins(p)).sum(axis=(-2, -1)) / np.where(total > 0, 2 * total, 1)
     return float(found) if np.ndim(found) == 0 else found
-
-
-def mutual_information(shares: Any) -> float:
-    r"""Return :math:`\sum_{gt} P_{gt} \ln \frac{P_{gt}}{P_{g\cdot} P_{\cdot t}}` in nats.
-
-    By Pinsker :math:`TV(P, P_1 \otimes P_2) \le \sqrt{I/2}`. Zero when readings are independent.
-
-    Examples
-    --------
-    >>> round(mutual_information([[0.5, 0.0], [0.0, 0.5]]), 4)
-    0.6931
-    """
-    p = np.asarray(shares, dtype=np.float64)
-    p = p / p.sum()
-    product, filled = product_of_margins(p), p > 0
-    return float(max(0.0, (p[filled] * np.log(p[filled] / product[filled])).sum()))
 
 
 @dataclass(frozen=True, kw_only=True)

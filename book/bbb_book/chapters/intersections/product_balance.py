@@ -155,7 +155,7 @@ def vanishing_cells(
 
     A cell *vanishes* if the upper end of its simultaneous interval lies below the threshold
     :math:`\theta = \text{fraction} / ab`; it is *present* if the lower end is not below it, and
-    *undecided* otherwise. `bbb_core.theory.images_to_vanish` says from how many images on a cell
+    *undecided* otherwise. `formulas.images_to_vanish` says from how many images on a cell
     can vanish at all.
 
     Parameters
