@@ -59,12 +59,8 @@ def test_only_commands_import_the_press():
 
 
 ROOMS = re.findall(r"^\.\. api:: (\w+)$", (ROOT / "book" / "api.md").read_text(), re.MULTILINE)
-ENCODER = "takes the weights of an optional package"
 FOLDER = "reads or writes a folder"
 NO_EXAMPLE = {
-    "embedding.audit_embeddings": ENCODER,
-    "embedding.measure_gaps": ENCODER,
-    "embedding.summarise_gaps": ENCODER,
     "study.collect": FOLDER,
     "study.collect_pile": FOLDER,
     "study.deal": FOLDER,

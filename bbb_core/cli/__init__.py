@@ -79,7 +79,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in _commands().items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Say in one line what a file, an option or the machine is to blame for."""
+        """Say what happened before click does: it takes some errors for an abortion."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from bbb_core.io.files import read_text, shown
 
 __all__ = ["nouns_of_file", "nouns_of_option"]
 
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.DOTALL)
 _MOST = 10_000_000  # bytes of a file
 _INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")  # categories that are cut off either end
 
@@ -35,7 +37,7 @@ def nouns_of_file(path: str | Path, *, name: str = "--occupations-file") -> tupl
     ('nurse', 'C# developer')
     """
     lines = read_text(path, name=name, most=_MOST).split("\n")
-    found = ((f"line {n}", _bare(_code(line))) for n, line in enumerate(lines, start=1))
+    found = ((f"line {n}", _bare(_COMMENT.sub("", line))) for n, line in enumerate(lines, start=1))
     return _distinct(((place, noun) for place, noun in found if noun), f"{name} {shown(path)}")
 
 
@@ -50,21 +52,9 @@ def nouns_of_option(text: str, *, name: str = "--occupations") -> tuple[str, ...
     return _distinct(((f"place {n}", _bare(x)) for n, x in enumerate(text.split(","), 1)), name)
 
 
-def _code(line: str) -> str:
-    """Cut the comment off a line."""
-    for start, character in enumerate(line):
-        if character == "#" and (start == 0 or line[start - 1].isspace()):
-            return line[:start]
-    return line
-
-
 def _bare(noun: str) -> str:
-    start, end = 0, len(noun)
-    while start < end and unicodedata.category(noun[start]) in _INVISIBLE:
-        start += 1
-    while end > start and unicodedata.category(noun[end - 1]) in _INVISIBLE:
-        end -= 1
-    return unicodedata.normalize("NFC", noun[start:end])
+    invisible = "".join(c for c in set(noun) if unicodedata.category(c) in _INVISIBLE)
+    return unicodedata.normalize("NFC", noun.strip(invisible) if invisible else noun)
 
 
 def _distinct(nouns: Iterable[tuple[str, str]], where: str) -> tuple[str, ...]:

@@ -144,6 +144,14 @@ def audit_embeddings(
     ------
     InputError
         From the encoder (unknown words, texts that a table lacks) or the measures.
+
+    Examples
+    --------
+    >>> from bbb_core.embedding import load_encoder
+    >>> plan = Plan(occupations=("nurse", "engineer"), templates=("{}",), baseline=("person",),
+    ...             pairs=("woman/man", "she/he"), place="alone")
+    >>> audit_embeddings(load_encoder("glove"), plan).table["beyond"].round(3).tolist()
+    [0.129, -0.095]
     """
     checks.confidence_level(confidence)
     occupations = _measure(encoder, plan, plan.occupations)

@@ -103,6 +103,20 @@ def measure_gaps(
         Occupations, or the nouns of a baseline.
     templates, pairs, place
         See `bbb_core.prompts.families`; pairs are written "female/male".
+
+    Raises
+    ------
+    InputError
+        From the encoder, and when it reads the prompts of two groups alike.
+
+    Examples
+    --------
+    >>> from bbb_core.embedding import load_encoder
+    >>> nouns, pairs = ["nurse", "engineer"], ["woman/man"]
+    >>> glove = load_encoder("glove")
+    >>> table = measure_gaps(glove, nouns, templates=["{}"], pairs=pairs, place="alone")
+    >>> table.mean.round(2)
+    array([ 0.14, -0.06])
     """
     if not templates or not pairs:
         raise InputError("templates and pairs must each name at least one.")
@@ -217,6 +231,13 @@ def summarise_gaps(
         one), its ``low`` and ``high``, ``p``, ``p_holm``, ``p_bh``. Where the gap beyond the
         baseline is the same in every cell, up to rounding, there is nothing to estimate an error
         from: interval and p-values are NaN.
+
+    Examples
+    --------
+    >>> table = GapTable(nouns=("nurse",), templates=("a {}", "{}"), pairs=("she/he",),
+    ...                  values=np.array([[[0.2], [0.4]]]))
+    >>> summarise_gaps(table)[["gap", "low", "high", "p"]].round(3).loc["nurse"].tolist()
+    [0.3, -0.971, 1.571, 0.205]
     """
     if baseline is None:
         shift = np.zeros(table.values.shape[1:])
