@@ -18,7 +18,9 @@ NAMES = re.findall(r"`((?:[a-z_]+\.)+\w+)`", (ROOT / "book/notation.md").read_te
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_the_notation_page_exist(name: str) -> None:
-    package = "bbb_book" if name.startswith(("chapters.", "oracles.")) else "bbb_core"
+    package = (
+        "bbb_book" if name.startswith(("chapters.", "generators.", "oracles.")) else "bbb_core"
+    )
     module, attribute = f"{package}.{name}".rsplit(".", 1)
     try:
         found = importlib.import_module(module)

@@ -9,8 +9,6 @@ from bbb_core.lazy import attach
 if TYPE_CHECKING:
     from bbb_core.diffusion.adapter import PipelineProcess as PipelineProcess
     from bbb_core.diffusion.calibration import calibrate as calibrate
-    from bbb_core.diffusion.commitment import Reading as Reading
-    from bbb_core.diffusion.commitment import joint_commitment as joint_commitment
     from bbb_core.diffusion.model_audit import audit_model as audit_model
     from bbb_core.diffusion.network import NetworkConfig as NetworkConfig
     from bbb_core.diffusion.oracle import GaussianMixtureOracle as GaussianMixtureOracle
@@ -34,7 +32,6 @@ _HOME = {
     "GaussianMixtureOracle": "oracle",
     "NetworkConfig": "network",
     "PipelineProcess": "adapter",
-    "Reading": "commitment",
     "ReverseProcess": "process",
     "Schedule": "schedule",
     "SymmetrisedProcess": "symmetry",
@@ -44,7 +41,6 @@ _HOME = {
     "calibrate": "calibration",
     "certificate": "path_tv",
     "generate": "sampling",
-    "joint_commitment": "commitment",
     "path_kl": "paths",
     "sample": "process",
     "train": "training",

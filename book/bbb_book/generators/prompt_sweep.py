@@ -11,11 +11,11 @@ from scipy import optimize
 from torch import Tensor
 
 from bbb_book.data.emoji import OCCUPATIONS
+from bbb_book.generators.commitment import Commitment, Reading, certify_reading, coupled_pair
 from bbb_book.generators.path_divergences import path_divergences
 from bbb_book.generators.people import READINGS, counts_of, read_people, reader, sheet_of
 from bbb_book.generators.studies import GROUPS, Study, model_of, prompt_embeddings
 from bbb_core import rng
-from bbb_core.diffusion.commitment import Commitment, Reading, certify_reading, coupled_pair
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
 
 __all__ = ["between", "logistic_crossing", "measure_commitment", "measure_sweep"]
@@ -129,7 +129,7 @@ def measure_commitment(
     pairs
         Triples (occupation, position, other position).
     n, pilot, cuts, readers, confidence
-        See `bbb_core.diffusion.commitment`; one certificate per pair and reader.
+        See `bbb_book.generators.commitment`; one certificate per pair and reader.
 
     Returns
     -------

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from bbb_book.data.emoji import TONES
+from bbb_book.generators.commitment import Reading, joint_commitment
 from bbb_book.generators.people import read_people, reader
 from bbb_book.generators.prompt_sweep import between
 from bbb_book.generators.studies import GROUPS, Study, model_of, study_artefact
 from bbb_book.results.artefacts import Artefact
-from bbb_core.diffusion import DenoiserProcess, Reading, joint_commitment
+from bbb_core.diffusion import DenoiserProcess
 
 __all__ = ["READERS", "cell_certificates", "measure_cells"]
 
@@ -39,7 +40,7 @@ def measure_cells(
     pairs
         Triples (occupation, position, other position) on the way from man's to woman's prompt.
     n, pilot, cuts, confidence
-        See `bbb_core.diffusion.joint_commitment`.
+        See `bbb_book.generators.commitment.joint_commitment`.
 
     Returns
     -------

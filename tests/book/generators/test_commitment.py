@@ -9,9 +9,7 @@ from scipy import stats
 
 from bbb_book.chapters.fairness_criteria.finite_generator import total_variation
 from bbb_book.data.procedural import read_groups
-from bbb_book.generators.symmetric_figures import embed_figure
-from bbb_core import rng
-from bbb_core.diffusion.commitment import (
+from bbb_book.generators.commitment import (
     Commitment,
     CoupledRun,
     Reading,
@@ -22,6 +20,8 @@ from bbb_core.diffusion.commitment import (
     law_bound,
     reading_distance,
 )
+from bbb_book.generators.symmetric_figures import embed_figure
+from bbb_core import rng
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
 from bbb_core.diffusion.path_tv import certificate, path_advantages
 from bbb_core.diffusion.sampling import DenoiserProcess
