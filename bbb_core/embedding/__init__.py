@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bbb_core.embedding.gaps import bias_gap as bias_gap
     from bbb_core.embedding.gaps import bias_ratio as bias_ratio
     from bbb_core.embedding.gaps import group_direction as group_direction
+    from bbb_core.embedding.gaps import position as position
     from bbb_core.embedding.gaps import projection as projection
     from bbb_core.embedding.load import ENCODER_SPECS as ENCODER_SPECS
     from bbb_core.embedding.load import load_encoder as load_encoder
@@ -45,6 +46,7 @@ _HOME = {
     "group_direction": "gaps",
     "load_encoder": "load",
     "measure_gaps": "crossed",
+    "position": "gaps",
     "project_out": "mitigations",
     "projection": "gaps",
     "summarise_gaps": "crossed",

@@ -14,7 +14,7 @@ from torch import Tensor
 from bbb_core import checks
 from bbb_core.errors import InputError
 
-__all__ = ["bias_gap", "bias_ratio", "group_direction", "projection"]
+__all__ = ["bias_gap", "bias_ratio", "group_direction", "position", "projection"]
 
 
 def bias_gap(
@@ -94,6 +94,56 @@ def bias_ratio(
                 "a ratio needs positive cosines, so use bias_gap."
             )
     return to_a / to_b
+
+
+def position(
+    neutral: Float[Tensor, "n d"], group_a: Float[Tensor, "n d"], group_b: Float[Tensor, "n d"]
+) -> Float[Tensor, " n"]:
+    r"""Return where each neutral prompt lies on the way from group prompt a to group prompt b (T8).
+
+    .. math:: t(p) = \frac12 + \frac{\langle E(p), E(p_b) - E(p_a) \rangle
+        - (\lVert E(p_b) \rVert^2 - \lVert E(p_a) \rVert^2) / 2}
+        {\lVert E(p_b) - E(p_a) \rVert^2}
+
+    The foot of the perpendicular from E(p) to the line through the two group prompts. For unit rows
+    it is :math:`\frac12 + \mathrm{gap}_{b,a}(p) / \lVert E(p_b) - E(p_a) \rVert^2`, the
+    *normalised gap*, which compares between encoders as the gap itself does not.
+
+    Parameters
+    ----------
+    neutral, group_a, group_b
+        Rows of the neutral prompts and of the group prompts, row by row; they need not be unit.
+
+    Returns
+    -------
+    Tensor
+        0 at a, 1 at b, 1/2 when p lies as near to one as to the other; not clipped.
+
+    Raises
+    ------
+    InputError
+        When a value is not finite, the shapes differ, or two group prompts are one point.
+
+    Examples
+    --------
+    >>> a, b = torch.tensor([[0.0, 1.0]]), torch.tensor([[4.0, 1.0]])
+    >>> position(torch.tensor([[1.0, 7.0]]), a, b).tolist()
+    [0.25]
+    """
+    checks.same_shape(neutral=neutral, group_a=group_a, group_b=group_b)
+    p, a, b = (
+        torch.as_tensor(checks.matrix(name, rows)).to(torch.float64)
+        for name, rows in (("neutral", neutral), ("group_a", group_a), ("group_b", group_b))
+    )
+    way = b - a
+    square = (way**2).sum(1)
+    same = torch.nonzero(square == 0).flatten()
+    if len(same):
+        row = int(same[0])
+        raise InputError(
+            f"group_a and group_b are one point in row {row}; name groups that differ."
+        )
+    return ((p - a) * way).sum(1) / square
 
 
 def group_direction(

@@ -17,6 +17,7 @@ from bbb_core.embedding import (
     bias_gap,
     bias_ratio,
     group_direction,
+    position,
     projection,
 )
 from bbb_core.errors import InputError
@@ -188,9 +189,10 @@ MEASURES = {
 }
 NOT_MEASURES = {
     "ENCODER_SPECS", "Encoder", "GapTable", "ImageEncoder", "Plan", "audit_embeddings",
-    "calibrated_projection", "centre_by_group", "load_encoder", "measure_gaps", "project_out",
-    "summarise_gaps",
+    "calibrated_projection", "centre_by_group", "load_encoder", "measure_gaps", "position",
+    "project_out", "summarise_gaps",
 }  # fmt: skip
+"""`position` is no bias of unit rows but a place between any rows; it has tests of its own."""
 
 
 def test_every_public_measure_declares_its_properties():
@@ -260,3 +262,24 @@ def test_ratio_is_above_one_where_the_gap_is_positive(sets):
     gap, ratio = bias_gap(*sets), bias_ratio(*sets)
     assume(bool((gap.abs() > 1e-9).all()))
     assert bool(((gap > 0) == (ratio > 1)).all())
+
+
+@given(embeddings(), st.integers(0, 1000))
+def test_position_is_the_normalised_gap_and_moves_with_the_space(sets, seed):
+    p, a, b = sets
+    square = (b - a).square().sum(1)
+    assume(bool((square > 1e-6).all()))
+    t = position(p, a, b)
+    assert torch.allclose(t, 0.5 - bias_gap(p, a, b) / square, atol=1e-8)
+    assert torch.allclose(position(p, b, a), 1 - t, atol=1e-8)
+    shift = torch.from_numpy(generator(seed).normal(size=p.shape[1]))
+    assert torch.allclose(position(3 * p + shift, 3 * a + shift, 3 * b + shift), t, atol=1e-6)
+    on_the_way = a + 0.3 * (b - a)
+    assert torch.allclose(position(on_the_way, a, b), torch.full_like(t, 0.3), atol=1e-8)
+
+
+def test_position_needs_two_places():
+    with pytest.raises(InputError, match="one point in row 1"):
+        position(rows(0, 2), rows(1, 2), torch.stack([rows(2, 2)[0], rows(1, 2)[1]]))
+    with pytest.raises(InputError, match="nan"):
+        position(rows(0, 2).fill_(torch.nan), rows(1, 2), rows(2, 2))
