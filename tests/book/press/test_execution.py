@@ -18,7 +18,7 @@ from bbb_book.press.failures import ChapterFailed
 @pytest.fixture
 def package(tmp_path):
     root = tmp_path / "checkout" / "bbb_core"
-    for name in ("stats/intervals.py", "publishing/site.py", "data/facts.csv"):
+    for name in ("stats/intervals.py", "press/site.py", "data/facts.csv"):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("0.95")
@@ -27,25 +27,25 @@ def package(tmp_path):
 
 
 def test_a_change_in_the_library_makes_runs_stale(package):
-    before = source_hash(package=package)
-    assert source_hash(package=package) == before
+    before = source_hash(package)
+    assert source_hash(package) == before
     (package / "stats" / "intervals.py").write_text("0.96")
-    changed = source_hash(package=package)
+    changed = source_hash(package)
     assert changed != before
     (package / "data" / "facts.csv").write_text("1")
-    assert source_hash(package=package) != changed
+    assert source_hash(package) != changed
 
 
 def test_a_change_of_a_pinned_package_makes_runs_stale(package):
-    before = source_hash(package=package)
+    before = source_hash(package)
     (package.parent / "requirements.txt").write_text("numpy==2.4.7\n")
-    assert source_hash(package=package) != before
+    assert source_hash(package) != before
 
 
-def test_a_change_in_the_publishing_room_does_not(package):
-    before = source_hash(package=package)
-    (package / "publishing" / "site.py").write_text("0.96")
-    assert source_hash(package=package) == before
+def test_a_change_in_the_press_does_not(package):
+    before = source_hash(package)
+    (package / "press" / "site.py").write_text("0.96")
+    assert source_hash(package) == before
 
 
 def test_text_values_source_register_and_data_are_in_the_key(book, tmp_path, monkeypatch):
