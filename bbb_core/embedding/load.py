@@ -9,7 +9,6 @@ from bbb_core.errors import InputError
 
 __all__ = ["ENCODER_SPECS", "load_encoder"]
 
-#: Forms that a spec can take.
 ENCODER_SPECS: tuple[str, ...] = (
     "minilm",
     "e5",
@@ -20,6 +19,7 @@ ENCODER_SPECS: tuple[str, ...] = (
     "table:FILE",
     "table:ROWS.npy:NAMES.txt",
 )
+"""Forms that the spec of an encoder can take (`load_encoder`)."""
 
 
 def load_encoder(
