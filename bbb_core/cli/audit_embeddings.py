@@ -50,7 +50,8 @@ def embeddings(**options: Any) -> None:
 
     The gap of a prompt p is cos(p, p_a) - cos(p, p_b). It is compared with the gap of nouns that
     name no occupation ("person"), with an interval over templates and word pairs, and p-values
-    adjusted for the number of occupations.
+    adjusted for the number of occupations. The position is 0 at the prompts of the second group, 1
+    at those of the first, and 0.5 half way.
     """
     if options["encoder"] is None:
         raise InputError("--encoder is missing; pass minilm, e5, glove, open_clip:... or table:...")
@@ -186,6 +187,8 @@ def _rows(rows: Any, percent: str) -> str:
             for low, high in zip(rows["low"], rows["high"], strict=True)
         ]
         shown["p (Holm)"] = [f"{p:.3g}" if p == p else "" for p in rows["p_holm"]]
+    if "position" in rows:
+        shown["position"] = rows["position"].map("{:.2f}".format)
     if "rank" in rows:
         shown["rank in baseline"] = rows["rank"].map("{:.2f}".format)
     if rows["share_women"].notna().any():

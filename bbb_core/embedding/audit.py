@@ -121,7 +121,8 @@ class EmbeddingAudit:
     Attributes
     ----------
     table
-        One row per occupation and contrast.
+        One row per occupation and contrast; ``position`` is 0 at the prompts of the second group
+        and 1 at those of the first (`position`), a mean over templates and pairs.
     summary
         Counts, baseline and correlation with labour shares, ready for JSON.
     """
@@ -167,6 +168,8 @@ def audit_embeddings(
         frame = _summary(table, base, confidence)
         if cloud is not None and len(cloud) >= _RANKED:
             frame["rank"] = baseline_rank(table.mean, cloud)
+        if table.positions is not None:
+            frame["position"] = table.positions.mean((1, 2))
         frame["share_women"] = shares_of(frame.index)
         frame.insert(0, "contrast", contrast)
         frames.append(frame)
@@ -192,12 +195,13 @@ def _measure(encoder: Encoder, plan: Plan, nouns: Sequence[str]) -> list[GapTabl
         ]
     made = prompts.families_from_templates(nouns, neutral=plan.templates[0], groups=plan.groups)
     first, *others = plan.groups
+    measured = family_gaps(encoder, [*made.values()])
     return [
         GapTable(
             nouns=tuple(nouns), templates=plan.templates, pairs=(f"{first}/{other}",),
-            values=gaps[:, None, None],
+            values=gaps[:, None, None], positions=places[:, None, None],
         )
-        for other, gaps in zip(others, family_gaps(encoder, [*made.values()]), strict=True)
+        for other, (gaps, places) in zip(others, measured, strict=True)
     ]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from scipy import stats
 
 from bbb_core import checks
 from bbb_core.embedding.encoder import Encoder, shortened
-from bbb_core.embedding.gaps import bias_gap
+from bbb_core.embedding.gaps import bias_gap, position
 from bbb_core.errors import InputError
 from bbb_core.prompts import PromptFamily, families, word_pair
 from bbb_core.stats.multiplicity import benjamini_hochberg, holm
@@ -43,18 +43,26 @@ GAP_ROUNDING = 8 * torch.finfo(torch.float32).eps
 
 @dataclass(frozen=True, kw_only=True)
 class GapTable:
-    """Bias gaps ``values[noun, template, pair]``, first word of a pair minus second."""
+    """Bias gaps ``values[noun, template, pair]``, first word of a pair minus second.
+
+    ``positions``, of the same shape, are where the neutral prompts lie on the way from the prompt
+    of the second word (0) to that of the first (1).
+    """
 
     nouns: tuple[str, ...]
     templates: tuple[str, ...]
     pairs: tuple[str, ...]
     values: np.ndarray
+    positions: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.nouns), len(self.templates), len(self.pairs))
-        if self.values.shape != shape:
-            raise InputError(f"values has shape {self.values.shape}; pass {shape}.")
-        checks.finite("values", self.values)
+        for name in ("values", "positions"):
+            given = getattr(self, name)
+            if given is not None:
+                if given.shape != shape:
+                    raise InputError(f"{name} has shape {given.shape}; pass {shape}.")
+                checks.finite(name, given)
 
     @property
     def mean(self) -> np.ndarray:
@@ -74,6 +82,7 @@ class GapTable:
             templates=self.templates,
             pairs=chosen_pairs,
             values=self.values[rows][:, :, columns],
+            positions=None if self.positions is None else self.positions[rows][:, :, columns],
         )
 
 
@@ -125,23 +134,26 @@ def measure_gaps(
         for pair in pairs:
             groups = dict(zip(("first", "second"), word_pair(pair), strict=True))
             made += families(nouns, template=template, groups=groups, place=place).values()
-    (gaps,) = family_gaps(encoder, made)
-    cells = gaps.reshape(len(templates), len(pairs), len(nouns)).transpose(2, 0, 1)
+    (found,) = family_gaps(encoder, made)
+    cells = found.reshape(2, len(templates), len(pairs), len(nouns)).transpose(0, 3, 1, 2)
+    values, positions = np.ascontiguousarray(cells)
     return GapTable(
         nouns=tuple(nouns),
         templates=tuple(templates),
         pairs=tuple(pairs),
-        values=np.ascontiguousarray(cells),
+        values=values,
+        positions=positions,
     )
 
 
 def family_gaps(encoder: Encoder, made: Sequence[PromptFamily]) -> list[np.ndarray]:
-    """Embed prompt families, every text once; return gaps of the first group against each other.
+    """Embed prompt families, every text once; measure the first group against each other one.
 
     Returns
     -------
-    list of array, shape [family]
-        One array per group but the first, in their order.
+    list of array, shape [2, family]
+        Gaps, and positions from the other group's prompt to that of the first; one array per group
+        but the first, in their order.
 
     Raises
     ------
@@ -163,7 +175,8 @@ def family_gaps(encoder: Encoder, made: Sequence[PromptFamily]) -> list[np.ndarr
                 f"the encoder gives {shortened(a)!r} and {shortened(b)!r} one embedding, so a gap "
                 "between them is zero whatever the occupation; use other words."
             )
-        gaps.append(bias_gap(neutral, first, other).numpy())
+        pair = bias_gap(neutral, first, other), position(neutral, other, first)
+        gaps.append(np.stack([one.numpy() for one in pair]))
     return gaps
 
 

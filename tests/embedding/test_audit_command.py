@@ -41,6 +41,7 @@ def test_report_of_a_word_encoder(tmp_path):
     assert result.exit_code == 0
     assert "nurse" in result.stdout
     assert "Correlation with the US share of women in 60 occupations" in result.stdout
+    assert " position " in result.stdout
     assert (out / "report.txt").read_text() == result.stdout
     said = json.loads((out / "audit.json").read_text())
     assert len(said["table"]) == 60
@@ -62,6 +63,8 @@ def test_a_table_needs_just_the_prompts_that_are_listed(table):
         unit[texts.index(f"a photo of a {word}nurse")] for word in ("", "female ", "male ")
     )
     assert found["nurse"]["gap"] == pytest.approx(float(nurse @ woman - nurse @ man), abs=1e-6)
+    where = float((nurse - man) @ (woman - man) / (woman - man).square().sum())  # 0: man, 1: woman
+    assert found["nurse"]["position"] == pytest.approx(where, abs=1e-5)
     assert found["nurse"]["p"] is None
     assert found["judge"]["share_women"] is None
 

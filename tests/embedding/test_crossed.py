@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-from bbb_core.embedding import GapTable, bias_gap, measure_gaps, summarise_gaps
+from bbb_core.embedding import (
+    GapTable,
+    bias_gap,
+    load_encoder,
+    measure_gaps,
+    position,
+    summarise_gaps,
+)
 from bbb_core.embedding.crossed import baseline_rank, crossed_interval
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
@@ -124,6 +133,18 @@ def _table(values, **names):
         pairs=names.get("pairs", tuple(f"a{i}/b{i}" for i in range(w))),
         values=values,
     )
+
+
+def test_positions_are_measured_beside_the_gaps_and_kept_with_them():
+    encoder = load_encoder("glove")
+    options = {"templates": ["{}"], "pairs": ["she/he", "woman/man"], "place": "alone"}
+    table = measure_gaps(encoder, ["nurse", "engineer"], **options)
+    p, a, b = encoder.encode_text(["engineer", "woman", "man"]).double().split(1)
+    assert table.positions[1, 0, 1] == pytest.approx(float(position(p, b, a)), abs=1e-6)
+    kept = table.only(nouns=["engineer"], pairs=["woman/man"])
+    assert np.array_equal(kept.positions, table.positions[1:, :, 1:])
+    with pytest.raises(InputError, match="positions has shape"):
+        replace(table, positions=table.positions[:1])
 
 
 def test_summary_takes_the_baseline_out_cell_by_cell():
