@@ -17,7 +17,6 @@ from torch import Tensor
 from bbb_core.errors import InputError
 
 __all__ = [
-    "ATTRIBUTION",
     "GROUPS",
     "OCCUPATIONS",
     "TONES",
@@ -28,8 +27,6 @@ __all__ = [
     "drawing_name",
     "load_emoji_people",
 ]
-
-ATTRIBUTION = "Drawings: Twemoji, copyright Twitter, Inc and other contributors, CC-BY 4.0."
 
 # Object-based sequences: person + tone + joiner + object. FE0F marks symbols that default to text.
 _OBJECTS = {

@@ -80,16 +80,12 @@ class CycleStudy:
 
     Attributes
     ----------
-    shapes
-        How many of `data.procedural.SHAPES` are drawn.
-    size, noise
-        Side in pixels, and noise of the figures.
     lean
         Own coordinate of the prompts that name a group.
     shares
         Shares of the groups in training: uneven, so the trained model is not equivariant.
-    images, steps, batch, channels, seed
-        Training set and training.
+    shapes, size, noise, images, steps, batch, channels, seed
+        As those of `FigureStudy`.
     """
 
     shapes: int = 3
@@ -120,8 +116,7 @@ def embed_figure(
 ) -> Float[Tensor, "d"]:
     """Return the unit embedding of a shape that leans to a group; lean 0 is the fixed point.
 
-    By default the group is the second of two (a negative lean is one to the first), or the first
-    of more.
+    By default it is the second of two (a negative lean is one to the first), or the first of more.
     """
     axes, group = _group_axes(order), int(order == 2) if group is None else group
     row = torch.zeros(shapes + axes.shape[1])
