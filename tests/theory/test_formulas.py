@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from bbb_core import theory
 from bbb_core.errors import InputError
@@ -49,6 +50,11 @@ def test_inverse(t: float, inequality: str) -> None:
 def test_vacuous() -> None:
     assert theory.is_vacuous([0.5, 0.995, 3.0]).tolist() == [False, True, True]
     assert not theory.is_vacuous(0.995, threshold=1.0)
+    assert theory.is_vacuous([0.9899, 0.99, 1.0]).tolist() == [False, True, True]
+    assert theory.is_vacuous([0.5, 1.0], threshold=1.0).tolist() == [False, True]
+    for threshold in (0.0, -0.1, 1.1):
+        with pytest.raises(InputError, match="threshold is"):
+            theory.is_vacuous(0.5, threshold=threshold)
 
 
 def test_lipschitz_constant_by_a_loop() -> None:
@@ -90,10 +96,64 @@ def test_radius_without_slope_is_infinite_and_no_radius_is_needed_when_nothing_i
     assert theory.smoothness_price(0.0, target=0.5) == np.inf
 
 
+def test_bounds_by_hand_and_their_defaults() -> None:
+    assert theory.share_lower_bound(2.0, 0.1) == pytest.approx(0.8)
+    assert theory.share_lower_bound(2.0, [0.1, 9.0], delta=0.3).tolist() == pytest.approx([0.5, 0])
+    assert theory.imbalance_lower_bound(2.0, [0.1, 0.4], target=0.5).tolist() == pytest.approx(
+        [0.3, 0.0]
+    )
+    assert theory.necessary_radius(2.0, target=0.5) == pytest.approx(0.25)
+    assert theory.necessary_radius(2.0, target=0.5, delta=0.1, epsilon=0.2) == pytest.approx(0.1)
+    assert theory.necessary_radius([2.0, 0.0], target=[0.5, 0.9]).tolist() == [0.25, np.inf]
+    assert theory.smoothness_price(0.2, target=0.5, delta=0.1, epsilon=0.1) == pytest.approx(1.5)
+    kl = 2 * (3.0 * 0.4) ** 2  # KL <= 2 Lambda^2 r^2, here beyond the reach of Pinsker
+    assert theory.lipschitz_tv_bound(3.0, 0.4) == 1
+    sharp = theory.lipschitz_tv_bound(3.0, 0.4, inequality="sharp")
+    assert sharp == pytest.approx(np.sqrt(1 - np.exp(-kl)))
+    radius = theory.necessary_radius(3.0, target=0.0, delta=0.05, inequality="sharp")
+    assert radius == pytest.approx(np.sqrt(-np.log(1 - 0.95**2) / 2) / 3)
+    unreachable = theory.necessary_radius(3.0, target=0.0, inequality="sharp")
+    assert 1.0 < unreachable < np.inf  # a distance of one needs more than any finite KL
+
+
+def test_a_law_that_moves_with_its_prompt_attains_the_constants() -> None:
+    """N(c, 1) has KL r^2 / 2, so Lambda is 1/2; near zero TV is r / sqrt(2 pi), not far below."""
+    constant, r = theory.lipschitz_constant(1.0, [1.0]), 0.01
+    assert constant == pytest.approx(0.5)
+    exact = 2 * stats.norm.cdf(r / 2) - 1
+    assert exact <= theory.lipschitz_tv_bound(constant, r) <= 1.26 * exact  # sqrt(pi / 2) = 1.253
+
+
+def test_symmetric_bound_on_a_normal_law_and_by_hand() -> None:
+    """N(m, 1) is read by its sign, and its mirror image lies 2 m away."""
+    for m in (0.001, 0.1, 0.5):
+        eta = theory.reflection_distance([m], [1.0], [-1.0])
+        assert eta == pytest.approx(2 * m)
+        exact = 2 * stats.norm.cdf(m) - 1
+        bound = theory.symmetric_imbalance_bound(0.5, eta)
+        assert exact <= bound <= 1.4 * exact
+    assert theory.symmetric_imbalance_bound(0.5, 0.2) == pytest.approx(0.1)
+    assert theory.symmetric_imbalance_bound(0.5, 0.2, defect_kl=0.02) == pytest.approx(0.3)
+    assert theory.symmetric_imbalance_bound(0.5, [9.0], defect_kl=3.0).tolist() == [1.0]
+
+
+def test_internal_balance_by_hand() -> None:
+    assert theory.internal_imbalance([0.2, 0.5, 0.3]) == pytest.approx(0.3)
+    assert theory.internal_imbalance([0.2, 0.2]) == 0
+    low, high = theory.internal_share_bounds([0.4, 0.98, 0.01], delta=0.05)
+    assert low.tolist() == pytest.approx([0.55, 0.0, 0.94])
+    assert high.tolist() == pytest.approx([0.65, 0.07, 1.0])
+    assert theory.internal_share_bounds(0.4, delta=0.05, weight=0.6)[1] == pytest.approx(0.62)
+
+
 @given(angle=st.floats(0, np.pi))
 def test_cosine_radius_on_the_circle(angle: float) -> None:
     distance = np.hypot(np.cos(angle) - 1, np.sin(angle))
     assert theory.cosine_radius(np.cos(angle)) == pytest.approx(distance, abs=1e-7)
+
+
+def test_cosines_of_rounded_vectors_are_clipped() -> None:
+    assert theory.cosine_radius([1 + 5e-10, -1 - 5e-10]).tolist() == [0.0, 2.0]
 
 
 @given(seed=st.integers(0, 1000), d=st.integers(2, 6))
@@ -176,6 +236,13 @@ def test_price_of_fairness_against_all_generators() -> None:
         (lambda: theory.share_lower_bound(1.0, 0.1, delta=1.2), "delta is 1.2"),
         (lambda: theory.necessary_radius(1.0, target=-0.1), "target is -0.1"),
         (lambda: theory.cosine_radius(1.1), "cosine is 1.1"),
+        (lambda: theory.cosine_radius([0.5, -1 - 1e-8]), "cosine is -1"),
+        (lambda: theory.cosine_radius(np.nan), "cosine"),
+        (lambda: theory.lipschitz_constant(1.0, [[1.0]]), "sigmas has shape"),
+        (lambda: theory.lipschitz_constant(1.0, [1.0, 0.0, 0.0]), "sigmas is 0 at step 2"),
+        (lambda: theory.symmetric_imbalance_bound(1.0, -0.1), "reflection is -0.1"),
+        (lambda: theory.internal_imbalance([[0.1, 0.2]]), "distances has shape"),
+        (lambda: theory.reflection_distance(1.0, 2.0, 3.0), "shapes"),
         (lambda: theory.reflection_distance([1.0], [2.0], [2.0]), "group_a equals group_b"),
         (lambda: theory.reflection_distance([1.0], [2.0, 1], [2.0, 0]), "shapes"),
         (lambda: theory.internal_imbalance([0.1]), "distances has shape"),

@@ -79,6 +79,25 @@ def test_the_ends_of_the_window_are_where_the_conditions_turn(gap, distance, eps
     assert at_group[0] == pytest.approx(1 - delta)
 
 
+def test_weights_of_many_conditions_are_those_of_each_with_equal_priors_by_default():
+    conditions = generator(0, "conditions").normal(size=(2, 3, 2))
+    captions = np.array([[0.0, 0.0], [1.0, 0.5], [-1.0, 2.0], [0.3, 0.3]])
+    weights = kernel_weights(conditions, captions, noise=0.7)
+    assert weights.shape == (2, 3, 4)
+    for place in np.ndindex(2, 3):
+        near = [math.exp(-(math.dist(conditions[place], e) ** 2) / (2 * 0.49)) for e in captions]
+        assert weights[place] == pytest.approx(np.array(near) / sum(near))
+    far = kernel_weights([1e3, 0.0], captions, noise=0.1)  # no weight underflows into 0 / 0
+    assert far.sum() == pytest.approx(1)
+
+
+def test_the_window_by_hand_on_both_sides_of_the_mirror():
+    logit = math.log(0.6 / 0.4), math.log(0.95 / 0.05)
+    low, high = caption_noise_window([0.02, -0.02, 0.0], 0.5, epsilon=0.1, delta=0.05)
+    assert low.tolist() == pytest.approx([math.sqrt(0.02 / logit[0])] * 2 + [0.0])
+    assert high.tolist() == pytest.approx([0.5 / math.sqrt(2 * logit[1])] * 3)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -91,6 +110,11 @@ def test_the_ends_of_the_window_are_where_the_conditions_turn(gap, distance, eps
         (lambda: inherited_share(math.nan, 1, 0.5), "position"),
         (lambda: caption_noise_window(0.1, 0.0, epsilon=0.1, delta=0.1), "must differ"),
         (lambda: caption_noise_window(0.1, 1.0, epsilon=0.5, delta=0.1), "epsilon is 0.5"),
+        (lambda: caption_noise_window(0.1, 1.0, epsilon=0.1, delta=0.0), "delta is 0"),
+        (lambda: caption_noise_window(0.1, [1.0, -1.0], epsilon=0.1, delta=0.1), "distance is -1"),
+        (lambda: kernel_weights(0.0, [[0.0]], noise=1), "1 numbers"),
+        (lambda: kernel_weights([0.0], [[0.0]], noise=-1), "noise is -1"),
+        (lambda: kernel_weights([0.0], [[0.0], [1.0]], noise=1, priors=[1.0]), "2 positive shares"),
     ],
 )
 def test_bad_input_is_refused(call, said):
