@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 
 from bbb_core.diffusion.calibration import calibrate
 from bbb_core.errors import InputError
@@ -30,6 +31,108 @@ def test_two_positions_have_a_closed_form():
     assert found.slope.value == pytest.approx(high - low, abs=1e-8)
     assert found.switch.value == pytest.approx(-low / (high - low), abs=1e-8)
     assert found.n_units == 100
+
+
+def log_likelihood(beta, positions, counts) -> float:
+    """Of the law at [intercept, slope], picture by picture."""
+    total = 0.0
+    for t, (a, b) in zip(positions, counts, strict=True):
+        eta = beta[0] + beta[1] * t
+        total -= b * math.log1p(math.exp(-eta)) + a * math.log1p(math.exp(eta))
+    return total
+
+
+def information(beta, positions, counts) -> np.ndarray:
+    """Return Fisher's information of [intercept, slope], picture by picture."""
+    found = np.zeros((2, 2))
+    for t, row in zip(positions, counts, strict=True):
+        share = 1 / (1 + math.exp(-beta[0] - beta[1] * t))
+        found += sum(row) * share * (1 - share) * np.outer([1, t], [1, t])
+    return found
+
+
+def place(found) -> np.ndarray:
+    """Return [intercept, slope] of a calibration."""
+    return np.array([-found.slope.value * found.switch.value, found.slope.value])
+
+
+def test_the_estimate_maximises_the_likelihood_with_the_penalty_of_jeffreys():
+    counts = drawn(12, 0.8, 4, 3)
+
+    def loss(beta):
+        penalty = np.linalg.slogdet(information(beta, POSITIONS, counts))[1] / 2
+        return -log_likelihood(beta, POSITIONS, counts) - penalty
+
+    best = optimize.minimize(loss, [0.0, 0.0], method="Nelder-Mead", tol=1e-11)
+    assert place(calibrate(POSITIONS, counts)) == pytest.approx(best.x, rel=1e-5)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_intervals_of_single_pictures_by_their_definitions(level):
+    counts = drawn(9, 0.6, 8, 4)
+    found = calibrate(POSITIONS, counts, confidence=level)
+    assert (found.slope.confidence, found.switch.confidence) == (level, level)
+    # slope: twice the likelihood lost at an end is the square of Student's quantile
+    whole = optimize.minimize(
+        lambda beta: -log_likelihood(beta, POSITIONS, counts), [0.0, 0.0], tol=1e-10
+    )
+    quantile = stats.t.ppf((1 + level) / 2, counts.sum() - 2)
+    for slope in (found.slope.low, found.slope.high):
+        held = optimize.minimize_scalar(
+            lambda a, k=slope: -log_likelihood([a, k], POSITIONS, counts), bracket=(-9, 0)
+        )
+        assert 2 * (held.fun - whole.fun) == pytest.approx(quantile**2, rel=1e-4)
+    # switch: at both ends the log-odds are q standard errors from zero
+    beta = place(found)
+    covariance = np.linalg.inv(information(beta, POSITIONS, counts))
+    for end, sign in ((found.switch.low, -1), (found.switch.high, 1)):
+        at = np.array([1, end])
+        distance = beta @ at / math.sqrt(at @ covariance @ at)
+        assert sign * distance == pytest.approx(stats.norm.ppf((1 + level) / 2), rel=1e-6)
+    assert found.switch.low < found.switch.value < found.switch.high
+
+
+@pytest.mark.parametrize("clusters", [3, 5])
+def test_intervals_of_clusters_are_those_of_the_jackknife(clusters):
+    counts = np.concatenate([drawn(10, 0.4 + 0.1 * c, 12, c) for c in range(clusters)])
+    positions, labels = np.tile(POSITIONS, clusters), np.repeat(np.arange(clusters) + 7, 11)
+    found = calibrate(positions, counts, clusters=labels)
+    assert found.n_units == clusters
+    whole, covariance = place(found), np.zeros((2, 2))
+    for label in np.unique(labels):
+        kept = labels != label
+        moved = place(calibrate(positions[kept], counts[kept])) - whole
+        covariance += (clusters - 1) / clusters * np.outer(moved, moved)
+    q = stats.t.ppf(0.975, clusters - 1)
+    reach = q * math.sqrt(covariance[1, 1])
+    assert (found.slope.low, found.slope.high) == pytest.approx(
+        (whole[1] - reach, whole[1] + reach), rel=1e-5
+    )
+    if reach < whole[1]:  # else the slope may be zero, and the switch lie anywhere
+        for end, sign in ((found.switch.low, -1), (found.switch.high, 1)):
+            at = np.array([1, end])
+            assert sign * (whole @ at) == pytest.approx(
+                q * math.sqrt(at @ covariance @ at), rel=1e-4
+            )
+    else:
+        assert (found.switch.low, found.switch.high) == (-math.inf, math.inf)
+
+
+def test_positions_may_lie_anywhere_on_the_line():
+    """Moving and stretching the way moves the switch and shrinks the slope."""
+    counts = drawn(8, 0.4, 20, 6)
+    there, moved = calibrate(POSITIONS, counts), calibrate(3 + 2 * POSITIONS, counts)
+    for part in ("value", "low", "high"):
+        slope, switch = getattr(there.slope, part), getattr(there.switch, part)
+        assert getattr(moved.slope, part) == pytest.approx(slope / 2, rel=1e-4)
+        assert getattr(moved.switch, part) == pytest.approx(3 + 2 * switch, rel=1e-4)
+
+
+def test_pictures_of_one_group_only_leave_the_slope_open():
+    for counts in ([[10, 0], [10, 0]], [[0, 10], [0, 10]]):
+        found = calibrate([0, 1], counts)
+        assert (found.slope.low, found.slope.high) == (-math.inf, math.inf)
+        assert found.slope.value == pytest.approx(0, abs=1e-8)
 
 
 def test_swapping_the_groups_mirrors_the_law():
@@ -90,7 +193,10 @@ def test_clusters_that_differ_widen_the_interval():
         ([0, 1], [[30, 0]], None, "counts has 1 rows and positions 2"),
         ([0, 1], [[30, -1], [0, 30]], None, "whole numbers"),
         ([0, 1], [[3, 0], [0, 3]], None, "at least 20"),
+        ([0, 1], [[30.5, 1], [0, 30]], None, "whole numbers"),
+        ([0, 1], [[10, 0], [0, 9]], None, "counts holds 19 pictures"),
         ([0.5, 0.5], [[30, 0], [0, 30]], None, "sweep from group to group"),
+        ([0, 1], [[30, 10], [0, 0]], None, "sweep from group to group"),
         ([0, 1], [[30, 0], [0, 30]], ["a", "b"], "at least three"),
         ([0, 1], [[30, 0], [0, 30]], ["a"], "one label for each"),
         ([0, math.nan], [[30, 0], [0, 30]], None, "positions"),

@@ -44,6 +44,18 @@ def test_gap_in_the_plane(p, a, b):
     assert float(bias_gap(at(p), at(a), at(b))) == pytest.approx(expected, abs=1e-12)
 
 
+def test_measures_of_single_precision_are_made_in_double():
+    p, a, b = (x.float() for x in (at(10, 20), at(60, 70), at(45, 50)))
+    for value in (
+        bias_gap(p, a, b),
+        bias_ratio(p, a, b),
+        position(p, a, b),
+        group_direction(a, b),
+        projection(p, at(30)[0].float()),
+    ):
+        assert value.dtype == torch.float64
+
+
 def test_ratio_in_the_plane():
     assert float(bias_ratio(at(0), at(60), at(45))) == pytest.approx(0.5 / math.sqrt(0.5))
 
@@ -52,6 +64,12 @@ def test_ratio_in_the_plane():
 def test_ratio_of_cosines_that_are_not_positive_is_refused(a, b, name):
     with pytest.raises(InputError, match=f"{name} row 0"):
         bias_ratio(at(0), at(a + 1e-9), at(b))
+
+
+def test_the_first_cosine_of_zero_is_named():
+    p, a = torch.eye(2)[[0, 0, 0]].double(), torch.eye(2)[[0, 1, 1]].double()
+    with pytest.raises(InputError, match="group_a row 1 has cosine 0 "):
+        bias_ratio(p, a, p)
 
 
 @pytest.mark.parametrize("method", ["mean-difference", "principal"])
@@ -67,9 +85,55 @@ def test_principal_direction_ignores_the_middles_of_the_pairs():
     assert torch.allclose(direction, torch.tensor([0.0, 1, 0]).double(), atol=1e-12)
 
 
+def test_the_mean_direction_weighs_pairs_by_their_distance():
+    a, b = at(0, 90), at(180, 60)  # differences (2, 0) and (-1/2, 1 - sin 60)
+    expected = torch.tensor([1.5, 1 - math.sin(math.pi / 3)]).double()
+    direction = group_direction(a, b)
+    assert torch.allclose(direction, expected / expected.norm(), atol=1e-12)
+    assert torch.equal(direction, group_direction(a, b, method="mean-difference"))
+
+
+@pytest.mark.parametrize("method", ["mean-difference", "principal"])
+def test_the_direction_points_from_b_to_a(method):
+    for seed in range(10):  # a singular vector alone would point either way
+        cone = rows(seed, 1, 4)
+        a, b = rows(seed + 100, 5, 4) + 2 * cone, rows(seed + 200, 5, 4) - 2 * cone
+        a, b = (x / x.norm(dim=1, keepdim=True) for x in (a, b))
+        direction = group_direction(a, b, method=method)
+        assert float(direction.norm()) == pytest.approx(1)
+        assert float(projection(a, direction).mean() - projection(b, direction).mean()) > 0
+        back = group_direction(b, a, method=method)
+        assert torch.allclose(direction, -back, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["mean-difference", "principal"])
+def test_pairs_may_be_close(method):
+    """Prompts that differ by a millionth still have a direction."""
+    direction = group_direction(at(30 + 1e-6), at(30), method=method)
+    assert torch.allclose(direction, at(120)[0], atol=1e-6)
+
+
 def test_no_direction_where_pairs_cancel():
     with pytest.raises(InputError, match="on average"):
         group_direction(at(0, 90), at(90, 0))
+    with pytest.raises(InputError, match="on average"):
+        group_direction(at(0, 90), at(0, 90))
+
+
+def test_no_direction_where_the_widest_differences_cancel():
+    # two wide opposite differences along the first axis, two narrow ones along the third
+    a = torch.tensor([[0.6, 0.8, 0], [-0.6, 0.8, 0], [0, 0.8, 0.6], [0, 0.8, 0.6]]).double()
+    b = torch.tensor([[-0.6, 0.8, 0], [0.6, 0.8, 0], [0, 1, 0], [0, 1, 0]]).double()
+    with pytest.raises(InputError, match="does not tell"):
+        group_direction(a, b, method="principal")
+    direction = group_direction(a, b)
+    assert float(direction[0]) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("norm", [0.9, 1.1])
+def test_a_direction_that_is_not_unit_is_refused(norm):
+    with pytest.raises(InputError, match="direction has norm"):
+        projection(at(0), norm * at(30)[0])
 
 
 def test_projection_is_the_gap_by_algebra():
