@@ -48,6 +48,8 @@ def test_paths_do_not_depend_on_the_batch_nor_on_n() -> None:
     whole = path_kl(oracle, c, other, n=300, seed=2)
     assert path_kl(oracle, c, other, n=300, seed=2, batch=70).value == pytest.approx(whole.value)
     assert whole.value != path_kl(oracle, c, other, n=300, seed=3).value
+    assert whole.value / 2 < whole.interval[0]  # clipped at zero from below only
+    assert whole.interval[1] < 2 * whole.value
 
 
 def test_stop_leaves_out_the_last_steps() -> None:

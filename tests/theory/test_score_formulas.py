@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.optimize import linprog
 
 from bbb_core import theory
@@ -45,6 +46,12 @@ def test_sample_size_by_simulation(seeds, probability):
 
     wins = [(board(UNFAIR, k) > board(FAIR, k)).mean() for k in (math.floor(n), math.ceil(n))]
     assert wins[0] - 0.015 < probability < wins[1] + 0.015
+
+
+def test_sample_size_by_hand():
+    """Variances .00135 (fair) and .001006 (unfair), means .290 and .298."""
+    n = theory.leaderboard_sample_size(fair=FAIR, unfair=UNFAIR, probability=0.9, **SETTING)
+    assert n == pytest.approx(stats.norm.ppf(0.9) ** 2 * 0.002356 / 0.008**2)
 
 
 def test_a_coin_toss_needs_no_images_and_no_lead_is_never_seen():
