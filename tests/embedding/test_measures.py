@@ -118,6 +118,10 @@ def test_no_direction_where_pairs_cancel():
         group_direction(at(0, 90), at(90, 0))
     with pytest.raises(InputError, match="on average"):
         group_direction(at(0, 90), at(0, 90))
+    a, b = at(0, 120, 240), at(180, 300, 60)  # they cancel but for rounding
+    assert 0 < float((a - b).mean(0).norm()) < 1e-12
+    with pytest.raises(InputError, match="on average"):
+        group_direction(a, b)
 
 
 def test_no_direction_where_the_widest_differences_cancel():
