@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,20 +16,58 @@ from bbb_book.press.chapters import chapters
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(p for room in ("bbb_core", "book/bbb_book") for p in (ROOT / room).rglob("*.py"))
 BIBLIOGRAPHY = set(re.findall(r"@\w+\{([^,\s]+),", (ROOT / "book/references.bib").read_text()))
-NAMES = re.findall(r"`((?:[a-z_]+\.)+\w+)`", (ROOT / "book/notation.md").read_text())
+ROOMS = ("alignment", "balance", "diffusion", "embedding", "prompts", "stats", "theory")
+NAMES = re.findall(r"`((?:\w+\.)+[a-zA-Z_]\w*)`", (ROOT / "book/notation.md").read_text())
+FULL = re.compile(r"`(bbb_(?:core|book)(?:\.\w+)+)`")
+
+
+def attribute(owner: Any, name: str) -> Any:
+    """Return an attribute; of a class also one that it only announces, such as a field."""
+    announced = getattr(owner, "__annotations__", {}) if isinstance(owner, type) else {}
+    return announced[name] if name in announced else getattr(owner, name)
+
+
+def resolve(full: str) -> Any:
+    """Return what a dotted name stands for: modules as far as they go, then attributes."""
+    parts = full.split(".")
+    for n in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:n]))
+        except ModuleNotFoundError:
+            continue
+        return functools.reduce(attribute, parts[n:], found)
+    raise AttributeError(full)
+
+
+def homes(name: str) -> list[str]:
+    """Return where a name of the notation page may lie; classes are named without their room."""
+    first = name.partition(".")[0]
+    if first[0].isupper():
+        return [f"bbb_core.{room}.{name}" for room in ROOMS]
+    book = first in ("chapters", "generators", "oracles")
+    return [f"{'bbb_book' if book else 'bbb_core'}.{name}"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_the_notation_page_exist(name: str) -> None:
-    package = (
-        "bbb_book" if name.startswith(("chapters.", "generators.", "oracles.")) else "bbb_core"
-    )
-    module, attribute = f"{package}.{name}".rsplit(".", 1)
-    try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError:
-        pytest.fail(f"notation.md names {name}, but there is no module {module}")
-    assert hasattr(found, attribute), f"notation.md names {name}, but {module} has no {attribute}"
+    for full in homes(name):
+        with contextlib.suppress(AttributeError):
+            resolve(full)
+            return
+    pytest.fail(f"notation.md names {name}, which does not exist")
+
+
+def test_full_names_in_texts_exist() -> None:
+    wrong, found = [], set()
+    for path in [*SOURCES, *PAGES]:
+        for full in set(FULL.findall(path.read_text(encoding="utf-8"))):
+            found.add(full)
+            try:
+                resolve(full)
+            except AttributeError:
+                wrong.append(f"{path.relative_to(ROOT)}: {full}")
+    assert len(found) > 20
+    assert wrong == []
 
 
 COMMAND = re.compile(r"bbb (?:chapter run|sweep) (\w+)([^\n`]*(?:\\\n[^\n`]*)*)")

@@ -1,6 +1,6 @@
 """The page of the library's public names, written by its docstrings (the back matter).
 
-``.. api:: ROOM`` shows what ``bbb_core.ROOM`` says of itself and documents every name in its
+``.. api:: ROOM`` shows what that room of `bbb_core` says of itself and documents every name in its
 ``__all__``: signature and summary are shown, the rest of the docstring opens on a click. Nothing is
 listed by hand.
 """
