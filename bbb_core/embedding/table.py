@@ -12,7 +12,6 @@ Formats, all of them in half, single or double precision, rows of any length but
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from bbb_core.errors import InputError
 from bbb_core.io.files import shown
 from bbb_core.io.writing import sha256
 
-__all__ = ["MAX_VALUES", "Table", "load_table", "save_table"]
+__all__ = ["MAX_VALUES", "Table", "load_table"]
 
 _NAMED = 3  # unknown texts that a message names
 _PAIR = re.compile(r"(?P<rows>.+?\.npy):(?P<names>.+)", re.IGNORECASE)
@@ -85,21 +84,6 @@ def load_table(path: str | Path) -> Table:
         texts, _unit(said, texts, rows), name=f"table:{said}",
         fingerprint=f"table-2:{':'.join(digests)}",
     )  # fmt: skip
-
-
-def save_table(path: str | Path, texts: list[str], rows: Tensor) -> None:
-    """Write a table as ``.safetensors``, the format that `load_table` reads fastest."""
-    from safetensors.torch import save_file
-
-    from bbb_core.io.writing import atomic_write
-
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise InputError(f"table {path} must end in .safetensors.")
-    rows = rows.detach().cpu().contiguous()
-    _unit(str(path), list(texts), (rows.float() if rows.dtype != torch.float64 else rows).numpy())
-    with atomic_write(path) as temporary:
-        save_file({"embeddings": rows}, temporary, metadata={"texts": json.dumps(list(texts))})
 
 
 def _unit(path: str, texts: list[str], rows: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from bbb_core.diffusion.process import ReverseProcess
 from bbb_core.diffusion.symmetry import cyclic_average
 from bbb_core.errors import InputError
 
-__all__ = ["Isometry", "Switched", "Symmetrised", "eta", "reflection", "rotation", "switch"]
+__all__ = ["Isometry", "Switched", "Symmetrised", "reflection", "rotation", "switch"]
 
 ORTHOGONAL = 1e-9
 """How far M^T M may be from the identity."""
@@ -93,24 +93,6 @@ def rotation(order: int) -> Isometry:
     cos, sin = torch.cos(angle), torch.sin(angle)
     matrix = torch.stack([torch.stack([cos, -sin]), torch.stack([sin, cos])])
     return Isometry(matrix, torch.zeros(2, dtype=torch.float64))
-
-
-def eta(condition: Tensor, tau: Callable[[Tensor], Tensor], *, order: int = 2) -> list[float]:
-    r"""Return the distances :math:`\lVert c - \tau^j c \rVert` for j = 1, ..., order - 1.
-
-    For a reflection this is the one number :math:`\eta`; zero is fair.
-
-    Examples
-    --------
-    >>> a, b = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
-    >>> eta(torch.tensor([0.25], dtype=torch.float64), reflection(a, b))
-    [0.5]
-    """
-    moved, distances = condition, []
-    for _ in range(1, checks.integer("order", order, low=2)):
-        moved = tau(moved)
-        distances.append(float(torch.linalg.vector_norm(condition - moved)))
-    return distances
 
 
 @dataclass(frozen=True, eq=False)
