@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from bbb_book.chapters.generalisation.chain import ChainSettings, chain_artefacts
 from bbb_book.chapters.generalisation.heterogeneity import (
@@ -20,6 +21,7 @@ from bbb_book.chapters.generalisation.heterogeneity import (
 )
 from bbb_core.balance import plug_in_imbalance, sampling_floor, split_half_imbalance
 from bbb_core.balance.means import Prompts, mean_imbalance
+from bbb_core.embedding import position
 from bbb_core.stats import Estimate, mean_interval
 
 __all__ = [
@@ -70,13 +72,11 @@ class Chain:
     def prompt_lean(self) -> np.ndarray:
         r"""Lean of the neutral prompts, [20]: 0 halfway, 1 at the woman's, -1 at the man's prompt.
 
-        :math:`2 t - 1` for the place t of E(p)'s projection on the way from E(p_man) to
-        E(p_woman); for unit vectors it equals twice the bias gap (D4) over the squared length of
-        that way. It has no unit, so encoders compare.
+        :math:`2 t - 1` for the `position` t of E(p) on the way from E(p_man) to E(p_woman). It
+        has no unit, so encoders compare.
         """
-        neutral, man, woman = np.asarray(self.values["prompts"], np.float64).transpose(1, 0, 2)
-        way = woman - man
-        return 2 * ((neutral - man) * way).sum(1) / (way**2).sum(1) - 1
+        neutral, man, woman = torch.as_tensor(self.values["prompts"]).unbind(1)
+        return 2 * position(neutral, man, woman).numpy() - 1
 
     @cached_property
     def image_lean(self) -> np.ndarray:
