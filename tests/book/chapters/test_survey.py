@@ -140,7 +140,7 @@ def test_claims_say_what_the_surveys_say(surveys):
     assert labour.n == surveys["glove:small"].known == sum(noun in SHARES for noun in OCCUPATIONS)
     flip = survey_claims.record_flip(surveys, "she/he", confidence=0.95)
     assert flip.low <= flip.value <= flip.high
-    least = survey_claims.record_agreement(surveys, confidence=0.95)
+    least = survey_claims.record_agreement(surveys, missing=[], confidence=0.95)
     assert least.n == 60
 
 
@@ -149,4 +149,5 @@ def test_claims_about_absent_encoders_are_not_measured(surveys):
     assert survey_claims.record_labour({}, "e5", confidence=0.95) is None
     assert survey_claims.record_flip(surveys, "king/queen", confidence=0.95) is None
     alone = {"minilm": surveys["minilm"]}
-    assert survey_claims.record_agreement(alone, confidence=0.95) is None
+    assert survey_claims.record_agreement(alone, missing=[], confidence=0.95) is None
+    assert survey_claims.record_agreement(surveys, missing=["e5"], confidence=0.95) is None

@@ -5,7 +5,7 @@ An encoder that the run lacks makes its claims "not measured".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bbb_book.chapters.embedding_bias.survey import Survey, labour_correlation
 from bbb_book.chapters.embedding_bias.survey_tables import agreements
@@ -57,8 +57,13 @@ def record_flip(surveys: Mapping[str, Survey], pair: str, *, confidence: float) 
     return _record("glove-pair-flip", r, found.known)
 
 
-def record_agreement(surveys: Mapping[str, Survey], *, confidence: float) -> Record | None:
-    """Record ``encoder-agreement``: the pair of encoders that agrees least."""
+def record_agreement(
+    surveys: Mapping[str, Survey], *, missing: Sequence[str], confidence: float
+) -> Record | None:
+    """Record ``encoder-agreement``: the pair of encoders that agrees least, if all are there."""
+    if missing:
+        reason = f"this platform lacks {', '.join(missing)}"
+        return record_or_say("encoder-agreement", None, reason=reason)
     found = agreements(surveys, confidence=confidence).values()
     least = min(found, key=lambda r: r.value, default=None)
     n = len(next(iter(surveys.values())).occupations.nouns)
