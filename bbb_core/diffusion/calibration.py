@@ -1,4 +1,4 @@
-r"""Slope and switch of a generator, from pictures of points between named groups (theorem T8)."""
+r"""Slope and switch of a generator: the law of inheritance, fitted to a sweep of prompts."""
 
 from __future__ import annotations
 

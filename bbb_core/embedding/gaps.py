@@ -99,7 +99,7 @@ def bias_ratio(
 def position(
     neutral: Float[Tensor, "n d"], group_a: Float[Tensor, "n d"], group_b: Float[Tensor, "n d"]
 ) -> Float[Tensor, " n"]:
-    r"""Return where each neutral prompt lies on the way from group prompt a to group prompt b (T8).
+    r"""Return where each neutral prompt lies on the way from group prompt a to group prompt b.
 
     .. math:: t(p) = \frac12 + \frac{\langle E(p), E(p_b) - E(p_a) \rangle
         - (\lVert E(p_b) \rVert^2 - \lVert E(p_a) \rVert^2) / 2}

@@ -1,4 +1,4 @@
-"""The formulas of the book, one function per equation (theorems T0, T1, T2, T4, T6, T8, and D3).
+"""The formulas of the book, one function per equation (T0, T1, T2, T4, T6, D3, inheritance).
 
 In reading order: `inequalities`, `necessary`, `symmetry`, `internal` balance, `scores`,
 `inheritance`.

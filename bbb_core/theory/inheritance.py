@@ -1,4 +1,4 @@
-r"""A law of inheritance: evidence of the embedding plus prior odds of the generator (T8)."""
+r"""A law of inheritance: evidence of the embedding plus prior odds of the generator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["caption_noise_window", "inherited_log_odds", "inherited_share", "ker
 
 
 def kernel_weights(condition: Any, captions: Any, *, noise: Any, priors: Any = None) -> np.ndarray:
-    r"""Return how much of each training caption the ideal generator draws at a condition (T8).
+    r"""Return how much of each training caption the ideal generator draws at a condition.
 
     Train on pairs of a caption's embedding :math:`e_i` and its pictures' law :math:`D_i`, with
     probability :math:`\pi_i`, and add noise :math:`N(0, \tau^2 I)` to the embedding whenever a pair
@@ -45,6 +45,13 @@ def kernel_weights(condition: Any, captions: Any, *, noise: Any, priors: Any = N
     InputError
         If shapes do not match, or the noise or a prior is not positive.
 
+    Notes
+    -----
+    *Why.* The best denoiser is the mean of the clean picture given its noisy one and the noisy
+    caption c. Given c, the pair was i with probability :math:`w_i(c)` by Bayes' rule, and given i
+    the picture follows :math:`D_i` whatever c is. So the best denoiser is the one for pictures from
+    the mixture. It holds for an ideal generator; a trained one may have another slope and switch.
+
     Examples
     --------
     >>> kernel_weights([0.5, 0.0], [[0.0, 0.0], [1.0, 0.0]], noise=0.3).tolist()
@@ -69,7 +76,7 @@ def kernel_weights(condition: Any, captions: Any, *, noise: Any, priors: Any = N
 
 
 def inherited_log_odds(position: Any, slope: Any, switch: Any) -> tuple[np.ndarray, np.ndarray]:
-    r"""Return the log-odds of drawing group b in two parts: begotten and the generator's own (T8).
+    r"""Return the log-odds of drawing group b in two parts: begotten and the generator's own.
 
     .. math:: \log \frac{D_p(S_b)}{D_p(S_a)} = k\,(t - t^*)
               = \underbrace{k\,(t - \tfrac12)}_{\text{begotten}}
@@ -106,7 +113,7 @@ def inherited_log_odds(position: Any, slope: Any, switch: Any) -> tuple[np.ndarr
 
 
 def inherited_share(position: Any, slope: Any, switch: Any) -> np.ndarray:
-    r"""Return the share of group b that the law of inheritance foretells (T8).
+    r"""Return the share of group b that the law of inheritance foretells.
 
     .. math:: D_p(S_b) = \frac{1}{1 + e^{-k (t - t^*)}}
 
@@ -141,7 +148,7 @@ def caption_noise_window(gap: Any, distance: Any, *, epsilon: Any, delta: Any) -
     :math:`\varepsilon`-balanced at p if and only if
     :math:`\tau^2 \ge |\mathrm{gap}(p)| / \mathrm{logit}(1/2 + \varepsilon)`, and draws the named
     group with probability at least :math:`1 - \delta` if and only if
-    :math:`\tau^2 \le \lVert e_a - e_b \rVert^2 / (2\, \mathrm{logit}(1 - \delta))` (T8).
+    :math:`\tau^2 \le \lVert e_a - e_b \rVert^2 / (2\, \mathrm{logit}(1 - \delta))`.
 
     Parameters
     ----------

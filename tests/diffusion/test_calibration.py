@@ -1,4 +1,4 @@
-"""Slope and switch from sweeps: closed forms, symmetries, coverage (theorem T8)."""
+"""Slope and switch from sweeps: closed forms, symmetries, coverage (law of inheritance)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The law of inheritance: kernel weights against simulation, Bayes' rule, the window (T8)."""
+"""The law of inheritance: kernel weights against simulation, Bayes' rule, the window."""
 
 from __future__ import annotations
 
