@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from bbb_core.embedding.encoder import BatchedEncoder
@@ -44,6 +45,10 @@ class GloVe(BatchedEncoder):
         for word in _WORD.findall(text.lower()):
             found += [word] if word in self._words or "-" not in word else word.split("-")
         return found
+
+    def token_states(self, text: str) -> Float[Tensor, "words d"]:
+        """Return the unit vector of every word of a text."""
+        return torch.cat([self._rows([word]) for word in self.tokens(text)])
 
     def _rows(self, texts: list[str]) -> Tensor:
         split = {text: self.tokens(text) for text in texts}

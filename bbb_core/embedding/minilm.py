@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from bbb_core import device as devices
@@ -40,6 +41,13 @@ class MiniLM(BatchedEncoder):
                     "would leave out; use other words."
                 )
         return [len(row) for row in rows]
+
+    @torch.inference_mode()
+    def token_states(self, text: str) -> Float[Tensor, "tokens d"]:
+        """Return the last hidden state of every token, marks of start and end included."""
+        self._lengths([text])
+        tokens = self._tokenizer(text, return_tensors="pt").to(self._network.device)
+        return self._network(**tokens).last_hidden_state[0].cpu()
 
     @torch.inference_mode()
     def _rows(self, texts: list[str]) -> Tensor:

@@ -17,7 +17,7 @@ from bbb_core import checks, rng
 from bbb_core.embedding.clip import OpenCLIP
 from bbb_core.errors import InputError
 
-__all__ = ["SmallClip", "WordTokenizer", "train_small_clip"]
+__all__ = ["SmallClip", "WordTokenizer", "token_states", "train_small_clip"]
 
 Batch = tuple[Tensor, list[str]]
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
@@ -159,6 +159,18 @@ def train_small_clip(
         network, tokenizer, name=name, dim=model.dim, fingerprint=f"{name}:{model}", cached=False
     )
     return encoder, losses
+
+
+@torch.inference_mode()
+def token_states(encoder: OpenCLIP, text: str) -> Float[Tensor, "tokens width"]:
+    """Return the text tower's last state of every token, marks of start and end included.
+
+    What Stable Diffusion is conditioned on: the states before the tower reads the one at the end.
+    """
+    network, numbers = encoder._network, encoder._tokenizer([text])
+    x = network.token_embedding(numbers) + network.positional_embedding
+    states = network.ln_final(network.transformer(x, attn_mask=network.attn_mask))
+    return states[0, : int((numbers != 0).sum())]
 
 
 def _rate(step: int, warm: int, steps: int) -> float:

@@ -1,0 +1,1 @@
+"""The chapter *A law of inheritance*."""

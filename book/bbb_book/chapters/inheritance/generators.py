@@ -1,0 +1,378 @@
+"""Train one generator of the experiment, sweep it between group prompts, then draw and read.
+
+`measure_generator` is an artefact function: plain data in, small tables out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import optimize
+from torch import Tensor
+
+from bbb_book.chapters.inheritance import placements
+from bbb_book.chapters.inheritance.designs import Design, Prompts, fingerprint, open_prompts
+from bbb_book.data import emoji
+from bbb_book.generators.studies import drawings
+from bbb_book.readers.nearest import NearestDrawing
+from bbb_book.results.artefacts import Artefact, artefact
+from bbb_core import device
+from bbb_core.diffusion import (
+    DenoiserProcess,
+    NetworkConfig,
+    TrainingConfig,
+    TrainingSet,
+    calibrate,
+    generate,
+    train,
+)
+from bbb_core.diffusion.network import Denoiser
+from bbb_core.diffusion.noise import ImageStreams
+from bbb_core.theory.inheritance import kernel_weights
+
+__all__ = ["DOSES", "PLACES", "Settings", "measure_generator", "measured", "own_switches"]
+
+PLACES = {
+    "neutral": "the prompt as it is",
+    "projected": "without its part along the groups' common direction",
+    "equalised": "moved in parallel to the way between the groups, to its middle (t = 1/2)",
+    "averaged": "the middle of the way itself",
+    "shifted": "moved in parallel to the way, to the occupation's own switch",
+    "common switch": "on the way, at the generator's switch",
+    "own switch": "on the way, at the occupation's own switch",
+    "aligned": "as it is, with the groups' mean state where the group's word would stand",
+}
+"""Where prompts are placed; the last one for sequences of tokens alone."""
+DOSES = (-0.3, -0.15, 0.15, 0.3)
+"""Moves of the neutral prompt along the way, as parts of it; the outer ones across it, too."""
+FURTHEST = (-0.25, 1.25)
+"""Placements go no further out than this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Sizes of the experiment: plain data, so that they can key an artefact.
+
+    Attributes
+    ----------
+    steps, large_steps
+        Training steps of a generator of 16 pixels and of larger ones.
+    channels, large_channels
+        Widths of their networks.
+    batch, learning_rate
+        Of the training.
+    clip_steps
+        Training steps of a small CLIP.
+    reverse_steps
+        Of the sampler.
+    positions, n_sweep
+        Points of the way between the groups, and images of each occupation at each.
+    n_neutral, n_placed, n_dose
+        Images per occupation of the neutral prompt, of each other placement, of each dose.
+    guidance
+        Weights of guidance tried on balanced generators with tokens, beside 1.
+    guided_positions, n_guided_sweep, n_guided
+        Points, images per point and images per neutral prompt with guidance.
+    limit
+        Distance to the nearest drawing beyond which an image is none (`NearestDrawing`).
+    shown
+        Images kept of each placement, of four occupations, and of each point of two sweeps.
+    """
+
+    steps: int = 900
+    large_steps: int = 1200
+    channels: tuple[int, ...] = (32, 64)
+    large_channels: tuple[int, ...] = (32, 64, 96)
+    batch: int = 32
+    learning_rate: float = 5e-3
+    clip_steps: int = 250
+    reverse_steps: int = 18
+    positions: int = 11
+    n_sweep: int = 6
+    n_neutral: int = 24
+    n_placed: int = 16
+    n_dose: int = 8
+    guidance: tuple[float, ...] = (3.0, 7.5)
+    guided_positions: int = 7
+    n_guided_sweep: int = 4
+    n_guided: int = 16
+    limit: float = 0.15
+    shown: int = 2
+
+
+SHOWN = ("judge", "cook", "astronaut", "firefighter")
+"""Occupations whose pictures are kept."""
+
+
+@lru_cache(maxsize=4)
+def _reader(size: int, limit: float) -> NearestDrawing:
+    return NearestDrawing(drawings(size).images, limit=limit)
+
+
+def _trained(design: Design, prompts: Prompts, settings: Settings) -> Denoiser:
+    """Train on captions that name a group; neutral prompts are never seen."""
+    people, rows = drawings(design.size), prompts.rows[:, 1:].flatten(0, 1)
+    image = torch.arange(len(people))
+    pairs = torch.stack([image, image // len(emoji.TONES)], 1)
+    woman = pairs[:, 1] % 2
+    large = design.size > 16
+    network = NetworkConfig(
+        embedding_dim=rows.shape[-1],
+        resolution=design.size,
+        channels=settings.large_channels if large else settings.channels,
+        conditioning=design.conditioning,
+    )
+    config = TrainingConfig(
+        steps=settings.large_steps if large else settings.steps,
+        batch=settings.batch,
+        learning_rate=settings.learning_rate,
+        condition_noise=design.noise,
+        precision="float32",
+        seed=design.seed,
+    )
+    weights = torch.where(woman == 1, design.women, 1 - design.women)
+    data = TrainingSet(people.images, rows, pairs, weights.float())
+    return train(data, network, config, augmentation=emoji.augment, device="cpu").model
+
+
+def own_switches(positions: Any, counts: Any, slope: float) -> np.ndarray:
+    r"""Return each occupation's switch, at the common slope.
+
+    The offset of a logistic curve of known slope, with Jeffreys' penalty: the root in a of
+    :math:`\sum_i y_i - n_i p_i + h_i (1/2 - p_i)`, where
+    :math:`p_i = \mathrm{logit}^{-1}(a + k t_i)` and h are the leverages.
+
+    Parameters
+    ----------
+    positions
+        Of the sweep, [positions].
+    counts
+        Images read as man and as woman, [occupations, positions, 2].
+    slope
+        k of the generator.
+
+    Returns
+    -------
+    numpy.ndarray, shape [occupations]
+        Positions, within `FURTHEST`.
+    """
+    t, pairs = np.asarray(positions, float), np.asarray(counts, float)
+    found = []
+    for y, n in zip(pairs[..., 1], pairs.sum(-1), strict=True):
+        if not n.sum():
+            found.append(0.5)
+            continue
+
+        def score(a: float, y: np.ndarray = y, n: np.ndarray = n) -> float:
+            p = 1 / (1 + np.exp(-np.clip(a + slope * t, -50, 50)))
+            information = n * p * (1 - p)
+            return float((y - n * p + information / information.sum() * (0.5 - p)).sum())
+
+        reach = 20 + abs(slope) * 2
+        found.append(-optimize.brentq(score, -reach, reach) / slope)
+    return np.clip(found, *FURTHEST)
+
+
+class _Hand:
+    """A trained generator that draws for every occupation, and its reader."""
+
+    def __init__(self, model: Denoiser, design: Design, settings: Settings) -> None:
+        self.model, self.design, self.settings = model, design, settings
+
+    def draw(self, rows: Tensor, n: int, name: str, *, guidance: float = 1.0) -> dict[str, Any]:
+        """Draw n images for each of rows [20, *tokens, d]; placements share their noise."""
+        process = DenoiserProcess(
+            self.model, steps=self.settings.reverse_steps, guidance=guidance, batch=256
+        )
+        names = [f"{name} {o}" for o in emoji.OCCUPATIONS]
+        images = generate(process, rows, n, seed=self.design.seed, streams=names)
+        reading = _reader(self.design.size, self.settings.limit).read(images.flatten(0, 1))
+        person = (reading.rows // len(emoji.TONES)).view(len(rows), n)
+        group = torch.where(reading.near.view(len(rows), n), person % 2, torch.tensor(2))
+        right = (person // 2 == torch.arange(len(rows))[:, None]) & (group < 2)
+        kept = images[[emoji.OCCUPATIONS.index(o) for o in SHOWN], : self.settings.shown]
+        return {
+            "counts": torch.stack([(group == i).sum(1) for i in range(3)], 1).numpy(),
+            "right": right.sum(1).numpy(),
+            "sheet": (kept * 255).round().to(torch.uint8).numpy(),
+        }
+
+    def sweep(
+        self, rows: Tensor, at: np.ndarray, n: int, name: str, *, guidance: float = 1.0
+    ) -> dict[str, np.ndarray]:
+        """Draw at every position of the way between the groups; no noise is shared."""
+        _, man, woman = rows.unbind(1)
+        parts = [
+            self.draw(
+                placements.on_line(man, woman, torch.full((len(man),), float(t))), n,
+                f"{name} {i}", guidance=guidance,
+            )
+            for i, t in enumerate(at)
+        ]  # fmt: skip
+        return {k: np.stack([part[k] for part in parts], 1) for k in parts[0]}
+
+
+def _law(at: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.ndarray]:
+    """Return slope, switch and the occupations' own switches of a sweep [20, positions, 3].
+
+    Without a rising slope there is no switch, and the middle stands in for it.
+    """
+    pairs = counts[..., :2]
+    found = calibrate(np.tile(at, len(pairs)), pairs.reshape(-1, 2))
+    slope = found.slope.value
+    if not slope > 0:
+        return slope, 0.5, np.full(len(pairs), 0.5)
+    return slope, found.switch.value, own_switches(at, pairs, slope)
+
+
+def _first_step(model: Denoiser, prompts: Prompts, settings: Settings, seed: int) -> np.ndarray:
+    """Return how near the first reverse step from man's to woman's that of neutral lies, [20]."""
+    process = DenoiserProcess(model, steps=settings.reverse_steps, batch=256)
+    n, step = 8, len(process.sigmas)
+    x = process.initial(n, generators=ImageStreams(seed, n, "first step"))
+    found = []
+    for triple in prompts.rows:
+        means = [process.mean(x, step, row.expand(n, *row.shape)).flatten(1) for row in triple]
+        to_man, to_woman = ((means[0] - other).square().sum(1).mean() for other in means[1:])
+        found.append(float(to_man / (to_man + to_woman)))
+    return np.array(found)
+
+
+def _rivals(model: Denoiser, design: Design, prompts: Prompts, settings: Settings) -> Any:
+    """Return what else could foretell who is drawn, from neutral prompts and no picture, [20]."""
+    neutral, man, woman = (rows.flatten(1).double() for rows in prompts.rows.unbind(1))
+    cosine = torch.nn.functional.cosine_similarity
+    to_man, to_woman = (neutral - man).norm(dim=1), (neutral - woman).norm(dim=1)
+    captions = prompts.rows[:, 1:].flatten(0, 1).flatten(1).double()
+    priors = np.tile([1 - design.women, design.women], len(neutral)) / len(neutral)
+    weights = kernel_weights(
+        neutral.numpy(), captions.numpy(), noise=design.noise * float(model.scale), priors=priors
+    )
+    return {
+        "gap": (cosine(neutral, woman) - cosine(neutral, man)).numpy(),
+        "distance_ratio": (to_man / (to_man + to_woman)).numpy(),
+        "first_step": _first_step(model, prompts, settings, design.seed),
+        "kernel": weights[:, 1::2].sum(1),
+    }
+
+
+def measure_generator(design: Design, settings: Settings) -> dict[str, Any]:
+    """Train a generator, sweep it, place its prompts where the sweep says, and draw.
+
+    Returns
+    -------
+    dict
+        ``t`` positions of the neutral prompts [20], ``t_aligned`` with tokens; ``slope``,
+        ``switch``, ``own_switches`` [20]; ``positions`` and ``sweep`` counts [20, positions, 3] of
+        man, woman, none. By rivals' names, what they foretell [20]. ``placed`` counts and ``right``
+        readings of the occupation by `PLACES`, ``placed_t`` their positions; ``along`` and
+        ``across`` counts by `DOSES` and by the outer ones. With guidance: ``guided`` counts
+        [weights, 20, 3], ``guided_right``, ``guided_sweep`` [weights, 20, positions, 3]. ``sheet``
+        pictures of placements, ``sweep_sheet`` of the sweep, as bytes; ``seconds`` of training and
+        of drawing.
+    """
+    began = time.perf_counter()
+    with device.threads(1):  # small batches: a second thread helps little
+        prompts = open_prompts(design, clip_steps=settings.clip_steps)
+        model = _trained(design, prompts, settings)
+        trained = time.perf_counter()
+        hand, neutral = _Hand(model, design, settings), prompts.rows[:, 0]
+        man, woman = prompts.rows[:, 1], prompts.rows[:, 2]
+        at = np.linspace(0, 1, settings.positions)
+        sweep = hand.sweep(prompts.rows, at, settings.n_sweep, "sweep")
+        slope, switch, own = _law(at, sweep["counts"])
+        out: dict[str, Any] = {
+            "t": placements.positions(neutral, man, woman).numpy(),
+            "slope": slope, "switch": switch, "own_switches": own,
+            "positions": at, "sweep": sweep["counts"], "sweep_right": sweep["right"],
+            "sweep_sheet": sweep["sheet"][:2, :, 0],
+        }  # fmt: skip
+        out |= _rivals(model, design, prompts, settings)
+        out |= _placed(hand, prompts, switch, own)
+        out |= _dosed(hand, prompts)
+        if design.conditioning == "tokens" and design.women == 0.5:
+            out |= _guided(hand, prompts)
+    out["seconds"] = np.array([trained - began, time.perf_counter() - trained])
+    return out
+
+
+def _placed(hand: _Hand, prompts: Prompts, switch: float, own: np.ndarray) -> dict[str, Any]:
+    neutral, man, woman = prompts.rows.unbind(1)
+    half = torch.full((len(man),), 0.5)
+    common = torch.full((len(man),), float(np.clip(switch, *FURTHEST)))
+    each = torch.as_tensor(own)
+    rows = {
+        "neutral": neutral,
+        "projected": placements.projected(neutral, man, woman),
+        "equalised": placements.towards(neutral, man, woman, half),
+        "averaged": placements.on_line(man, woman, half),
+        "shifted": placements.towards(neutral, man, woman, each),
+        "common switch": placements.on_line(man, woman, common),
+        "own switch": placements.on_line(man, woman, each),
+    }
+    if prompts.aligned is not None:
+        rows["aligned"] = prompts.aligned
+    sizes = hand.settings
+    made = {
+        name: hand.draw(row, sizes.n_neutral if name == "neutral" else sizes.n_placed, "placed")
+        for name, row in rows.items()
+    }
+    return {
+        "placed": {k: v["counts"].tolist() for k, v in made.items()},
+        "right": {k: v["right"].tolist() for k, v in made.items()},
+        "placed_t": {k: placements.positions(row, man, woman).tolist() for k, row in rows.items()},
+        "sheet": np.stack([v["sheet"] for v in made.values()]),
+    }
+
+
+def _dosed(hand: _Hand, prompts: Prompts) -> dict[str, np.ndarray]:
+    neutral, man, woman = prompts.rows.unbind(1)
+    n, m = hand.settings.n_dose, len(man)
+    beside = placements.across(neutral, man, woman, seed=hand.design.seed)
+    along = [
+        hand.draw(placements.shifted(neutral, man, woman, torch.full((m,), dose)), n, "dose")
+        for dose in DOSES
+    ]
+    across = [hand.draw(neutral + dose * beside, n, "dose") for dose in (DOSES[0], DOSES[-1])]
+    return {
+        "along": np.stack([made["counts"] for made in along]),
+        "across": np.stack([made["counts"] for made in across]),
+    }
+
+
+def _guided(hand: _Hand, prompts: Prompts) -> dict[str, np.ndarray]:
+    sizes = hand.settings
+    at = np.linspace(0, 1, sizes.guided_positions)
+    neutral, swept = [], []
+    for weight in sizes.guidance:
+        neutral.append(hand.draw(prompts.rows[:, 0], sizes.n_guided, "guided", guidance=weight))
+        swept.append(
+            hand.sweep(prompts.rows, at, sizes.n_guided_sweep, "guided sweep", guidance=weight)
+        )
+    return {
+        "guided": np.stack([made["counts"] for made in neutral]),
+        "guided_right": np.stack([made["right"] for made in neutral]),
+        "guided_sweep": np.stack([made["counts"] for made in swept]),
+        "guided_positions": at,
+    }
+
+
+def measured(designs: Sequence[Design], settings: Settings) -> Iterator[tuple[Design, Artefact]]:
+    """Yield every design with the artefact of `measure_generator`."""
+    for design in designs:
+        word = f"{design.encoder}-{design.conditioning}-{design.women:g}-{design.seed}"
+        yield (
+            design,
+            artefact(
+                f"inheritance-{word}-{design.size}",
+                measure_generator,
+                parameters={"design": design, "settings": settings},
+                inputs={"encoder": fingerprint(design)},
+            ),
+        )
