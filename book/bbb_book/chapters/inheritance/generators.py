@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import optimize
+from scipy import optimize, special
 from torch import Tensor
 
 from bbb_book.chapters.inheritance import placements
@@ -170,8 +170,8 @@ def own_switches(positions: Any, counts: Any, slope: float) -> np.ndarray:
             continue
 
         def score(a: float, y: np.ndarray = y, n: np.ndarray = n) -> float:
-            p = 1 / (1 + np.exp(-np.clip(a + slope * t, -50, 50)))
-            information = n * p * (1 - p)
+            p = special.expit(a + slope * t)
+            information = n * p * special.expit(-a - slope * t)  # positive where 1 - p is not
             return float((y - n * p + information / information.sum() * (0.5 - p)).sum())
 
         reach = 20 + abs(slope) * 2
