@@ -271,8 +271,8 @@ def measure_generator(design: Design, settings: Settings) -> dict[str, Any]:
         ``t`` positions of the neutral prompts [20], ``t_aligned`` with tokens; ``slope``,
         ``switch``, ``own_switches`` [20]; ``positions`` and ``sweep`` counts [20, positions, 3] of
         man, woman, none. By rivals' names, what they foretell [20]. ``placed`` counts and ``right``
-        readings of the occupation by `PLACES`, ``placed_t`` their positions; ``along`` and
-        ``across`` counts by `DOSES` and by the outer ones. With guidance: ``guided`` counts
+        readings of the occupation by `PLACES`, ``placed_t`` their positions; ``along`` counts
+        by `DOSES` and ``along_t`` positions, ``across`` counts by the outer ones. With guidance: ``guided`` counts
         [weights, 20, 3], ``guided_right``, ``guided_sweep`` [weights, 20, positions, 3]. ``sheet``
         pictures of placements, ``sweep_sheet`` of the sweep, as bytes; ``seconds`` of training and
         of drawing.
@@ -335,13 +335,12 @@ def _dosed(hand: _Hand, prompts: Prompts) -> dict[str, np.ndarray]:
     neutral, man, woman = prompts.rows.unbind(1)
     n, m = hand.settings.n_dose, len(man)
     beside = placements.across(neutral, man, woman, seed=hand.design.seed)
-    along = [
-        hand.draw(placements.shifted(neutral, man, woman, torch.full((m,), dose)), n, "dose")
-        for dose in DOSES
-    ]
+    moved = [placements.shifted(neutral, man, woman, torch.full((m,), dose)) for dose in DOSES]
+    along = [hand.draw(rows, n, "dose") for rows in moved]
     across = [hand.draw(neutral + dose * beside, n, "dose") for dose in (DOSES[0], DOSES[-1])]
     return {
         "along": np.stack([made["counts"] for made in along]),
+        "along_t": np.stack([placements.positions(rows, man, woman).numpy() for rows in moved]),
         "across": np.stack([made["counts"] for made in across]),
     }
 
