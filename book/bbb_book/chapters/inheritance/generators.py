@@ -32,6 +32,7 @@ from bbb_core.diffusion import (
     generate,
     train,
 )
+from bbb_core.diffusion.calibration import FEWEST
 from bbb_core.diffusion.network import Denoiser
 from bbb_core.diffusion.noise import ImageStreams
 from bbb_core.theory.inheritance import kernel_weights
@@ -65,7 +66,7 @@ class Settings:
         Training steps of a generator of 16 pixels and of larger ones.
     channels, large_channels
         Widths of their networks.
-    batch, learning_rate
+    batch, learning_rate, large_learning_rate
         Of the training.
     clip_steps
         Training steps of a small CLIP.
@@ -91,6 +92,7 @@ class Settings:
     large_channels: tuple[int, ...] = (32, 64, 96)
     batch: int = 32
     learning_rate: float = 5e-3
+    large_learning_rate: float = 2e-3
     clip_steps: int = 250
     reverse_steps: int = 18
     positions: int = 11
@@ -131,7 +133,7 @@ def _trained(design: Design, prompts: Prompts, settings: Settings) -> Denoiser:
     config = TrainingConfig(
         steps=settings.large_steps if large else settings.steps,
         batch=settings.batch,
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.large_learning_rate if large else settings.learning_rate,
         condition_noise=design.noise,
         precision="float32",
         seed=design.seed,
@@ -224,6 +226,8 @@ def _law(at: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.ndarray]:
     Without a rising slope there is no switch, and the middle stands in for it.
     """
     pairs = counts[..., :2]
+    if pairs.sum() < FEWEST:
+        return 0.0, 0.5, np.full(len(pairs), 0.5)
     found = calibrate(np.tile(at, len(pairs)), pairs.reshape(-1, 2))
     slope = found.slope.value
     if not slope > 0:
@@ -268,14 +272,16 @@ def measure_generator(design: Design, settings: Settings) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``t`` positions of the neutral prompts [20], ``t_aligned`` with tokens; ``slope``,
-        ``switch``, ``own_switches`` [20]; ``positions`` and ``sweep`` counts [20, positions, 3] of
-        man, woman, none. By rivals' names, what they foretell [20]. ``placed`` counts and ``right``
-        readings of the occupation by `PLACES`, ``placed_t`` their positions; ``along`` counts
-        by `DOSES` and ``along_t`` positions, ``across`` counts by the outer ones. With guidance: ``guided`` counts
-        [weights, 20, 3], ``guided_right``, ``guided_sweep`` [weights, 20, positions, 3]. ``sheet``
-        pictures of placements, ``sweep_sheet`` of the sweep, as bytes; ``seconds`` of training and
-        of drawing.
+        *Law*: ``positions`` and ``sweep`` counts [20, positions, 3] of man, woman, none;
+        ``slope``, ``switch``, ``own_switches`` [20]; ``t`` of the neutral prompts [20].
+        *Rivals*, what they say of each neutral prompt [20]: ``gap``, ``distance_ratio``,
+        ``first_step``, ``kernel``.
+        *Drawn*, by `PLACES`: ``placed`` counts, ``right`` readings of the occupation, ``placed_t``
+        positions. *Moved*: ``along`` counts [doses, 20, 3] and ``along_t``; ``across`` counts.
+        *Guided*: ``guided`` counts [weights, 20, 3], ``guided_right``; ``guided_positions`` and
+        ``guided_sweep`` [weights, 20, positions, 3].
+        Pictures as bytes: ``sheet`` [places, 4, shown, 3, size, size], ``sweep_sheet``.
+        ``seconds`` of training and of drawing.
     """
     began = time.perf_counter()
     with device.threads(1):  # small batches: a second thread helps little
