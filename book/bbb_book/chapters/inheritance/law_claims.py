@@ -168,7 +168,7 @@ def intraclass_correlation(
     One-way random effects: a value is a group's effect plus an error, both normal, with variances
     :math:`\theta \sigma^2` and :math:`\sigma^2`; the share is :math:`\theta / (1 + \theta)`. With
     weights :math:`w_i = n_i / (1 + n_i \theta)`, the weighted squares of group means about their
-    weighted mean over :math:`(m - 1)` and the mean square within follow an F law at the true
+    weighted mean, divided by m - 1, over the mean square within follow an F law at the true
     :math:`\theta` :cite:`wald1940`; the interval holds the :math:`\theta \ge 0` that it accepts,
     the value is where the ratio is one.
 
@@ -189,12 +189,12 @@ def intraclass_correlation(
         return float((w * (means - centre) ** 2).sum()) / (len(n) - 1) / inside
 
     def share(quantile: float) -> float:
-        if ratio(0) <= quantile:
+        if ratio(0.0) <= quantile:
             return 0.0
         top = 1.0
         while ratio(top) > quantile:
             top *= 2
-        theta = float(optimize.brentq(lambda h: ratio(h) - quantile, 0, top))
+        theta = float(optimize.brentq(lambda h: ratio(h) - quantile, 0.0, top))
         return theta / (1 + theta)
 
     ends = stats.f.ppf([(1 - confidence) / 2, (1 + confidence) / 2], len(n) - 1, len(x) - len(n))

@@ -11,6 +11,7 @@ from scipy.special import logit
 from bbb_book.chapters.inheritance.foretold import Generator, levels, ranks, rival_levels
 from bbb_book.chapters.inheritance.generators import PLACES
 from bbb_book.chapters.inheritance.law_claims import own_part
+from bbb_book.results import say, show_number
 from bbb_core.balance import plug_in_imbalance, sampling_floor
 from bbb_core.stats import Estimate, mean_interval
 from bbb_core.theory import inherited_log_odds
@@ -22,6 +23,7 @@ __all__ = [
     "placements_table",
     "ranks_table",
     "rivals_table",
+    "show_parts",
 ]
 
 
@@ -60,7 +62,10 @@ def rivals_table(generators: Sequence[Generator]) -> pd.DataFrame:
     foretold, drawn = levels(generators).T
     said = {"law of inheritance": foretold, **rival_levels(generators)}
     rows = {
-        name: {"mean distance": _mean(abs(x - drawn), 3), "largest": f"{abs(x - drawn).max():.2f}"}
+        name: {
+            "mean distance": _mean(abs(x - drawn), 3),
+            "largest": f"{abs(x - drawn).max(initial=0):.2f}",
+        }
         for name, x in said.items()
     }
     return pd.DataFrame(rows).T.rename_axis("foretold by")
@@ -88,6 +93,16 @@ def parts_of(g: Generator) -> tuple[float, float, float]:
     begotten, _ = inherited_log_odds(g.values["t"], g.values["slope"], g.values["switch"])
     men, women = g.counts("neutral").sum(0) + 0.5
     return float(begotten.mean()), own_part(g), float(logit(women / (men + women)))
+
+
+def show_parts(generators: Sequence[Generator]) -> None:
+    """Glue how many generators inherit more than they bring along, and the sizes of both parts."""
+    begotten, own, _ = np.array([parts_of(g) for g in generators]).reshape(-1, 3).T
+    show_number("parts-embedding", (abs(begotten) > abs(own)).sum(), digits=0)
+    show_number("parts-own", (abs(begotten) <= abs(own)).sum(), digits=0)
+    show_number("parts-against", (begotten * own < 0).sum(), digits=0)
+    for name, part in (("parts-begotten", begotten), ("parts-own-size", own)):
+        say(name, _mean(abs(part), 1))
 
 
 def placements_table(generators: Sequence[Generator]) -> pd.DataFrame:
