@@ -7,16 +7,13 @@ import pytest
 import torch
 from scipy.special import expit
 
-from bbb_book.chapters.inheritance import law_claims, placements
+from bbb_book.chapters.inheritance import law_claims
 from bbb_book.chapters.inheritance.designs import open_prompts, registered
 from bbb_book.chapters.inheritance.foretold import Generator, calibrated, levels, ranks
-from bbb_book.chapters.inheritance.generators import (
-    FURTHEST,
-    Settings,
-    measure_generator,
-    own_switches,
-)
+from bbb_book.chapters.inheritance.generators import Settings, measure_generator
 from bbb_book.chapters.inheritance.law_claims import intraclass_correlation, jackknife_ratio
+from bbb_book.generators import placements
+from bbb_book.generators.placements import FURTHEST, own_switches
 from bbb_core.rng import generator
 from bbb_core.theory import inherited_share
 

@@ -116,7 +116,8 @@ def parts(generators: Sequence[Generator]) -> Figure:
     axes.set_ylim(-0.8, len(found) - 0.2)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xlabel("log-odds of drawing a woman (0: balance)")
-    axes.legend(loc="upper left", fontsize=8)
+    if found:
+        axes.legend(loc="upper left", fontsize=8)
     return made
 
 

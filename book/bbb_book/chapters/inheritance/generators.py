@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import optimize, special
 from torch import Tensor
 
-from bbb_book.chapters.inheritance import placements
 from bbb_book.chapters.inheritance.designs import Design, Prompts, fingerprint, open_prompts
 from bbb_book.data import emoji
+from bbb_book.generators import placements
+from bbb_book.generators.placements import FURTHEST, own_switches
 from bbb_book.generators.studies import drawings
 from bbb_book.readers.nearest import NearestDrawing
 from bbb_book.results.artefacts import Artefact, artefact
@@ -37,7 +37,7 @@ from bbb_core.diffusion.network import Denoiser
 from bbb_core.diffusion.noise import ImageStreams
 from bbb_core.theory.inheritance import kernel_weights
 
-__all__ = ["DOSES", "PLACES", "Settings", "measure_generator", "measured", "own_switches"]
+__all__ = ["DOSES", "PLACES", "Settings", "measure_generator", "measured"]
 
 PLACES = {
     "neutral": "the prompt as it is",
@@ -52,8 +52,6 @@ PLACES = {
 """Where prompts are placed; the last one for sequences of tokens alone."""
 DOSES = (-0.3, -0.15, 0.15, 0.3)
 """Moves of the neutral prompt along the way, as parts of it; the outer ones across it, too."""
-FURTHEST = (-0.25, 1.25)
-"""Placements go no further out than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,44 +139,6 @@ def _trained(design: Design, prompts: Prompts, settings: Settings) -> Denoiser:
     weights = torch.where(woman == 1, design.women, 1 - design.women)
     data = TrainingSet(people.images, rows, pairs, weights.float())
     return train(data, network, config, augmentation=emoji.augment, device="cpu").model
-
-
-def own_switches(positions: Any, counts: Any, slope: float) -> np.ndarray:
-    r"""Return each occupation's switch, at the common slope.
-
-    The offset of a logistic curve of known slope, with Jeffreys' penalty: the root in a of
-    :math:`\sum_i y_i - n_i p_i + h_i (1/2 - p_i)`, where
-    :math:`p_i = \mathrm{logit}^{-1}(a + k t_i)` and h are the leverages.
-
-    Parameters
-    ----------
-    positions
-        Of the sweep, [positions].
-    counts
-        Images read as man and as woman, [occupations, positions, 2].
-    slope
-        k of the generator.
-
-    Returns
-    -------
-    numpy.ndarray, shape [occupations]
-        Positions, within `FURTHEST`.
-    """
-    t, pairs = np.asarray(positions, float), np.asarray(counts, float)
-    found = []
-    for y, n in zip(pairs[..., 1], pairs.sum(-1), strict=True):
-        if not n.sum():
-            found.append(0.5)
-            continue
-
-        def score(a: float, y: np.ndarray = y, n: np.ndarray = n) -> float:
-            p = special.expit(a + slope * t)
-            information = n * p * special.expit(-a - slope * t)  # positive where 1 - p is not
-            return float((y - n * p + information / information.sum() * (0.5 - p)).sum())
-
-        reach = 20 + abs(slope) * 2
-        found.append(-optimize.brentq(score, -reach, reach) / slope)
-    return np.clip(found, *FURTHEST)
 
 
 class _Hand:

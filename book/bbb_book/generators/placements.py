@@ -1,17 +1,32 @@
-"""Ways to place a prompt between the prompts of two groups."""
+"""Ways to place a prompt between the prompts of two groups, and where sweeps say it should lie."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from jaxtyping import Float
+from scipy import optimize, special
 from torch import Tensor
 
 from bbb_core import rng
 from bbb_core.embedding import position
 
-__all__ = ["across", "on_line", "positions", "projected", "shifted", "towards"]
+__all__ = [
+    "FURTHEST",
+    "across",
+    "on_line",
+    "own_switches",
+    "positions",
+    "projected",
+    "shifted",
+    "towards",
+]
 
 Rows = Float[Tensor, "occupations *tokens d"]
+FURTHEST = (-0.25, 1.25)
+"""Placements go no further out than this."""
 
 
 def positions(neutral: Rows, man: Rows, woman: Rows) -> Float[Tensor, " occupations"]:
@@ -69,6 +84,44 @@ def across(neutral: Rows, man: Rows, woman: Rows, *, seed: int) -> Rows:
     moves = moves * (ways.norm(dim=1) / moves.norm(dim=1))[:, None]
     heard = (neutral != 0).any(-1, keepdim=True)
     return moves.view_as(neutral).to(neutral) * heard
+
+
+def own_switches(positions: Any, counts: Any, slope: float) -> np.ndarray:
+    r"""Return each occupation's switch, at the common slope.
+
+    The offset of a logistic curve of known slope, with Jeffreys' penalty: the root in a of
+    :math:`\sum_i y_i - n_i p_i + h_i (1/2 - p_i)`, where
+    :math:`p_i = \mathrm{logit}^{-1}(a + k t_i)` and h are the leverages.
+
+    Parameters
+    ----------
+    positions
+        Of the sweep, [positions].
+    counts
+        Images read as man and as woman, [occupations, positions, 2].
+    slope
+        k of the generator.
+
+    Returns
+    -------
+    numpy.ndarray, shape [occupations]
+        Positions, within `FURTHEST`.
+    """
+    t, pairs = np.asarray(positions, float), np.asarray(counts, float)
+    found = []
+    for y, n in zip(pairs[..., 1], pairs.sum(-1), strict=True):
+        if not n.sum():
+            found.append(0.5)
+            continue
+
+        def score(a: float, y: np.ndarray = y, n: np.ndarray = n) -> float:
+            p = special.expit(a + slope * t)
+            information = n * p * special.expit(-a - slope * t)  # positive where 1 - p is not
+            return float((y - n * p + information / information.sum() * (0.5 - p)).sum())
+
+        reach = 20 + abs(slope) * 2
+        found.append(-optimize.brentq(score, -reach, reach) / slope)
+    return np.clip(found, *FURTHEST)
 
 
 def _each(values: Tensor, rows: Tensor) -> Tensor:
