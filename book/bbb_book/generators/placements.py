@@ -11,6 +11,7 @@ from scipy import optimize, special
 from torch import Tensor
 
 from bbb_core import rng
+from bbb_core.diffusion.calibration import FEWEST, calibrate
 from bbb_core.embedding import position
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "positions",
     "projected",
     "shifted",
+    "swept_law",
     "towards",
 ]
 
@@ -84,6 +86,28 @@ def across(neutral: Rows, man: Rows, woman: Rows, *, seed: int) -> Rows:
     moves = moves * (ways.norm(dim=1) / moves.norm(dim=1))[:, None]
     heard = (neutral != 0).any(-1, keepdim=True)
     return moves.view_as(neutral).to(neutral) * heard
+
+
+def swept_law(positions: Any, counts: Any) -> tuple[float, float, np.ndarray]:
+    """Return slope, switch and the occupations' own switches of a sweep.
+
+    Without a rising slope, or with too few images, there is no switch: the middle stands in for it.
+
+    Parameters
+    ----------
+    positions
+        Of the sweep, [positions].
+    counts
+        Images read as man, as woman and perhaps as none, [occupations, positions, 2 or 3].
+    """
+    pairs = np.asarray(counts)[..., :2]
+    if pairs.sum() < FEWEST:
+        return 0.0, 0.5, np.full(len(pairs), 0.5)
+    found = calibrate(np.tile(positions, len(pairs)), pairs.reshape(-1, 2))
+    slope = found.slope.value
+    if not slope > 0:
+        return slope, 0.5, np.full(len(pairs), 0.5)
+    return slope, found.switch.value, own_switches(positions, pairs, slope)
 
 
 def own_switches(positions: Any, counts: Any, slope: float) -> np.ndarray:

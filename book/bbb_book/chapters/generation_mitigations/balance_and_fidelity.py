@@ -12,7 +12,14 @@ from bbb_book.generators import prompt_balance
 from bbb_core.balance import mean_imbalance
 from bbb_core.stats import binomial_interval
 
-__all__ = ["fidelity_loss", "imbalance", "paired_change", "subclass_imbalance", "summary"]
+__all__ = [
+    "fidelity_loss",
+    "gain_over",
+    "imbalance",
+    "paired_change",
+    "subclass_imbalance",
+    "summary",
+]
 
 
 def _counts(made: Mapping[str, Any], methods: Sequence[str], method: str) -> np.ndarray:
@@ -26,7 +33,14 @@ def imbalance(made: Mapping[str, Any], methods: Sequence[str], method: str) -> d
 
 def paired_change(made: Mapping[str, Any], methods: Sequence[str], method: str) -> dict[str, float]:
     """Return the mean change of imbalance by a mitigation, paired by occupation."""
-    before, after = (_counts(made, methods, m) for m in ("none", method))
+    return gain_over(made, methods, method, "none")
+
+
+def gain_over(
+    made: Mapping[str, Any], methods: Sequence[str], method: str, other: str
+) -> dict[str, float]:
+    """Return the mean imbalance under one mitigation minus that under another, paired."""
+    before, after = (_counts(made, methods, m) for m in (other, method))
     return prompt_balance.imbalance_change(before, after)
 
 

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from bbb_book.data.emoji import OCCUPATIONS
 from bbb_book.style import figure, house, palette
 from bbb_core import rng
+from bbb_core.theory import inherited_share
 
-__all__ = ["pictures", "shares"]
+__all__ = ["pictures", "shares", "sweep"]
 
 
 @house
@@ -50,4 +51,28 @@ def pictures(made: Mapping[str, Any], methods: Sequence[str], occupations: Seque
     axes.set_xticks([width * (i + 0.5) for i in range(len(occupations))], occupations)
     axes.tick_params(length=0)
     axes.xaxis.tick_top()
+    return fig
+
+
+@house
+def sweep(placed: Mapping[str, Any]) -> Figure:
+    """Draw the sweep's shares with the fitted law, neutral positions and own switches."""
+    counts = np.asarray(placed["sweep"])[..., :2].sum(0)
+    at = np.asarray(placed["positions"])
+    fig, axes = figure(height=2.8)
+    looks = palette(["drawn", "law", "neutral prompts", "own switches"])
+    axes.plot(at, counts[:, 1] / counts.sum(1).clip(1), **looks["drawn"].points(label="drawn"))
+    fine = np.linspace(0, 1, 200)
+    law = inherited_share(fine, placed["slope"], placed["switch"])
+    axes.plot(fine, law, **looks["law"].lines(label="fitted law"))
+    axes.axvline(0.5, color="black", linewidth=0.8)
+    axes.axvline(placed["switch"], **looks["law"].lines(linewidth=1.0))
+    for name, t, low in (
+        ("neutral prompts", placed["t"], -0.12),
+        ("own switches", placed["own_switches"], 1.04),
+    ):
+        axes.vlines(t, low, low + 0.08, color=looks[name].colour, linewidth=1.2, label=name)
+    axes.set(xlabel="position between the man's prompt (0) and the woman's (1)",
+             ylabel="share of women", ylim=(-0.15, 1.15))  # fmt: skip
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     return fig

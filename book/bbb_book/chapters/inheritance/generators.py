@@ -18,7 +18,7 @@ from torch import Tensor
 from bbb_book.chapters.inheritance.designs import Design, Prompts, fingerprint, open_prompts
 from bbb_book.data import emoji
 from bbb_book.generators import placements
-from bbb_book.generators.placements import FURTHEST, own_switches
+from bbb_book.generators.placements import FURTHEST, swept_law
 from bbb_book.generators.studies import drawings
 from bbb_book.readers.nearest import NearestDrawing
 from bbb_book.results.artefacts import Artefact, artefact
@@ -28,11 +28,9 @@ from bbb_core.diffusion import (
     NetworkConfig,
     TrainingConfig,
     TrainingSet,
-    calibrate,
     generate,
     train,
 )
-from bbb_core.diffusion.calibration import FEWEST
 from bbb_core.diffusion.network import Denoiser
 from bbb_core.diffusion.noise import ImageStreams
 from bbb_core.theory.inheritance import kernel_weights
@@ -180,21 +178,6 @@ class _Hand:
         return {k: np.stack([part[k] for part in parts], 1) for k in parts[0]}
 
 
-def _law(at: np.ndarray, counts: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """Return slope, switch and the occupations' own switches of a sweep [20, positions, 3].
-
-    Without a rising slope there is no switch, and the middle stands in for it.
-    """
-    pairs = counts[..., :2]
-    if pairs.sum() < FEWEST:
-        return 0.0, 0.5, np.full(len(pairs), 0.5)
-    found = calibrate(np.tile(at, len(pairs)), pairs.reshape(-1, 2))
-    slope = found.slope.value
-    if not slope > 0:
-        return slope, 0.5, np.full(len(pairs), 0.5)
-    return slope, found.switch.value, own_switches(at, pairs, slope)
-
-
 def _first_step(model: Denoiser, prompts: Prompts, settings: Settings, seed: int) -> np.ndarray:
     """Return how near the first reverse step from man's to woman's that of neutral lies, [20]."""
     process = DenoiserProcess(model, steps=settings.reverse_steps, batch=256)
@@ -252,7 +235,7 @@ def measure_generator(design: Design, settings: Settings) -> dict[str, Any]:
         man, woman = prompts.rows[:, 1], prompts.rows[:, 2]
         at = np.linspace(0, 1, settings.positions)
         sweep = hand.sweep(prompts.rows, at, settings.n_sweep, "sweep")
-        slope, switch, own = _law(at, sweep["counts"])
+        slope, switch, own = swept_law(at, sweep["counts"])
         out: dict[str, Any] = {
             "t": placements.positions(neutral, man, woman).numpy(),
             "slope": slope, "switch": switch, "own_switches": own,
