@@ -13,7 +13,8 @@ from bbb_book.chapters.inheritance.foretold import Generator, calibrated, levels
 from bbb_book.chapters.inheritance.generators import Settings, measure_generator
 from bbb_book.chapters.inheritance.law_claims import intraclass_correlation, jackknife_ratio
 from bbb_book.generators import placements
-from bbb_book.generators.placements import FURTHEST, own_switches
+from bbb_book.generators.placements import FURTHEST, own_switches, swept_law
+from bbb_core.errors import InputError
 from bbb_core.rng import generator
 from bbb_core.theory import inherited_share
 
@@ -112,6 +113,26 @@ def test_occupations_of_one_group_alone_get_a_switch_at_the_end():
     assert FURTHEST[0] <= first < 0.05
     assert 0.95 < last <= FURTHEST[1]
     assert own_switches(t, np.zeros((1, 11, 2)), 8.0).tolist() == [0.5]
+
+
+def test_without_a_rising_slope_the_middle_stands_in_for_the_switch():
+    t, rising = np.linspace(0, 1, 5), np.array([0, 1, 3, 5, 6])
+    counts = np.stack([6 - rising, rising, 0 * rising], -1)
+    slope, switch, own = swept_law(t, counts[None])
+    assert slope > 0
+    assert switch == pytest.approx(0.5)
+    assert own == pytest.approx([0.5], abs=1e-6)
+    falling = swept_law(t, counts[None, ::-1])
+    assert falling[0] < 0
+    assert falling[1] == 0.5
+    assert falling[2].tolist() == [0.5]
+    assert swept_law(t, counts[None] // 6)[0] == 0  # two pictures settle nothing
+
+
+def test_the_list_can_be_cut_but_not_lengthened():
+    assert registered(3) == registered()[:3]
+    with pytest.raises(InputError, match="at_most"):
+        registered(33)
 
 
 @pytest.mark.parametrize("place", [2, 3])

@@ -61,13 +61,15 @@ class Design:
         return f"{self.kind}, {self.women:g} women, noise {self.noise:g}, seed {self.seed}"
 
 
-def registered() -> tuple[Design, ...]:
-    """Return the registered generators, in the order of their registration."""
+def registered(at_most: int | None = None) -> tuple[Design, ...]:
+    """Return the registered generators, or the first of them, in the order of registration."""
     cast = {"women": float, "noise": float, "seed": int, "size": int}
     with (Path(__file__).parent / "designs.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     names = [f.name for f in fields(Design)]
-    return tuple(Design(**{k: cast.get(k, str)(row[k]) for k in names}) for row in rows)
+    made = tuple(Design(**{k: cast.get(k, str)(row[k]) for k in names}) for row in rows)
+    most = len(made) if at_most is None else at_most
+    return made[: checks.integer("at_most", most, low=1, high=len(made))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -245,7 +245,7 @@ def measure_generator(design: Design, settings: Settings) -> dict[str, Any]:
         out |= _rivals(model, design, prompts, settings)
         out |= _placed(hand, prompts, switch, own)
         out |= _dosed(hand, prompts)
-        if design.conditioning == "tokens" and design.women == 0.5:
+        if settings.guidance and design.conditioning == "tokens" and design.women == 0.5:
             out |= _guided(hand, prompts)
     out["seconds"] = np.array([trained - began, time.perf_counter() - trained])
     return out
