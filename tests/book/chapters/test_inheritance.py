@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import expit
 
-from bbb_book.chapters.inheritance import law_claims
+from bbb_book.chapters.inheritance import law_claims, parts
 from bbb_book.chapters.inheritance.designs import open_prompts, registered
 from bbb_book.chapters.inheritance.foretold import Generator, calibrated, levels, ranks
 from bbb_book.chapters.inheritance.generators import Settings, measure_generator
 from bbb_book.chapters.inheritance.law_claims import intraclass_correlation, jackknife_ratio
 from bbb_book.generators import placements
 from bbb_book.generators.placements import FURTHEST, own_switches, swept_law
+from bbb_book.press.chapters import preset
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 from bbb_core.theory import inherited_share
 
+ROOT = Path(__file__).parents[3]
 TINY = Settings(
     steps=4, large_steps=4, channels=(16, 32), large_channels=(16, 32), clip_steps=2,
     reverse_steps=2, positions=3, n_sweep=1, n_neutral=3, n_placed=2, n_dose=1, guidance=(3.0,),
@@ -127,6 +132,22 @@ def test_without_a_rising_slope_the_middle_stands_in_for_the_switch():
     assert falling[1] == 0.5
     assert falling[2].tolist() == [0.5]
     assert swept_law(t, counts[None] // 6)[0] == 0  # two pictures settle nothing
+
+
+def test_the_parts_of_the_chapter_are_what_it_asks_for():
+    values = preset(ROOT / "book", "ci")["inheritance"]
+    made = parts(values)
+    assert [arguments[0] for _, arguments in made] == list(registered(values["at_most"]))
+    settings = made[0][1][1]
+    names = {f.name for f in fields(Settings)} - {"learning_rate", "large_learning_rate"}
+    assert names <= values.keys()
+    for name in names:
+        said = values[name]
+        assert getattr(settings, name) == (tuple(said) if isinstance(said, list) else said)
+    # The page itself builds its settings from the same names, one by one.
+    page = (ROOT / "book" / "inheritance.md").read_text(encoding="utf-8")
+    call = page.split("settings = Settings(")[1].split("\n)\n")[0]
+    assert {one.partition("=")[0].strip() for one in call.split(",") if "=" in one} == names
 
 
 def test_the_list_can_be_cut_but_not_lengthened():

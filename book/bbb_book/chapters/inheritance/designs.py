@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -19,8 +20,9 @@ from bbb_book.generators.studies import GROUPS, drawings
 from bbb_book.scorers.caption_bias import shares_of_men
 from bbb_book.scorers.small_clip import SmallClip, token_states, train_small_clip
 from bbb_core import checks
+from bbb_core.embedding.e5 import e5_available
 
-__all__ = ["Design", "Prompts", "fingerprint", "open_prompts", "registered"]
+__all__ = ["Design", "Prompts", "available", "fingerprint", "open_prompts", "registered"]
 
 KINDS = (None, *GROUPS)
 
@@ -70,6 +72,11 @@ def registered(at_most: int | None = None) -> tuple[Design, ...]:
     made = tuple(Design(**{k: cast.get(k, str)(row[k]) for k in names}) for row in rows)
     most = len(made) if at_most is None else at_most
     return made[: checks.integer("at_most", most, low=1, high=len(made))]
+
+
+def available(designs: Sequence[Design]) -> tuple[Design, ...]:
+    """Return the designs whose encoder this platform has: E5 is a wheel for some."""
+    return tuple(d for d in designs if d.encoder != "e5" or e5_available())
 
 
 @dataclass(frozen=True, eq=False)

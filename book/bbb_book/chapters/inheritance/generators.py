@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -35,7 +35,15 @@ from bbb_core.diffusion.network import Denoiser
 from bbb_core.diffusion.noise import ImageStreams
 from bbb_core.theory.inheritance import kernel_weights
 
-__all__ = ["DOSES", "PLACES", "Settings", "measure_generator", "measured"]
+__all__ = [
+    "DOSES",
+    "PLACES",
+    "SHOWN",
+    "Settings",
+    "generator_artefact",
+    "measure_generator",
+    "measured",
+]
 
 PLACES = {
     "neutral": "the prompt as it is",
@@ -102,6 +110,12 @@ class Settings:
     n_guided: int = 16
     limit: float = 0.15
     shown: int = 2
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        """Return the settings among the parameters of a run, which bear their names."""
+        said = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.items()})
 
 
 SHOWN = ("judge", "cook", "astronaut", "firefighter")
@@ -311,16 +325,17 @@ def _guided(hand: _Hand, prompts: Prompts) -> dict[str, np.ndarray]:
     }
 
 
+def generator_artefact(design: Design, settings: Settings) -> Artefact:
+    """Return the artefact of `measure_generator`."""
+    word = f"{design.encoder}-{design.conditioning}-{design.women:g}-{design.seed}"
+    return artefact(
+        f"inheritance-{word}-{design.size}",
+        measure_generator,
+        parameters={"design": design, "settings": settings},
+        inputs={"encoder": fingerprint(design)},
+    )
+
+
 def measured(designs: Sequence[Design], settings: Settings) -> Iterator[tuple[Design, Artefact]]:
-    """Yield every design with the artefact of `measure_generator`."""
-    for design in designs:
-        word = f"{design.encoder}-{design.conditioning}-{design.women:g}-{design.seed}"
-        yield (
-            design,
-            artefact(
-                f"inheritance-{word}-{design.size}",
-                measure_generator,
-                parameters={"design": design, "settings": settings},
-                inputs={"encoder": fingerprint(design)},
-            ),
-        )
+    """Yield every design with its artefact."""
+    return ((design, generator_artefact(design, settings)) for design in designs)
