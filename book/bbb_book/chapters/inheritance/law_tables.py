@@ -23,6 +23,7 @@ __all__ = [
     "placements_table",
     "ranks_table",
     "rivals_table",
+    "show_levels",
     "show_parts",
 ]
 
@@ -58,17 +59,31 @@ def generators_table(generators: Sequence[Generator]) -> pd.DataFrame:
 
 
 def rivals_table(generators: Sequence[Generator]) -> pd.DataFrame:
-    """Return how far the law and its rivals are from the mean share drawn, over generators."""
+    """Return mean distances from the mean share drawn, over generators and over each kind.
+
+    The last row takes the position of the *aligned* prompt, for tokens; it was not registered.
+    """
     foretold, drawn = levels(generators).T
-    said = {"law of inheritance": foretold, **rival_levels(generators)}
+    tokens = np.array([g.design.conditioning == "tokens" for g in generators], bool)
+    aligned = np.array([aligned_level(g) for g in generators])
+    said = {
+        "law of inheritance": foretold,
+        **rival_levels(generators),
+        "law, aligned position": np.where(tokens, aligned, np.nan),
+    }
+    kinds = {"all": tokens | ~tokens, "one vector": ~tokens, "tokens": tokens}
     rows = {
-        name: {
-            "mean distance": _mean(abs(x - drawn), 3),
-            "largest": f"{abs(x - drawn).max(initial=0):.2f}",
-        }
+        name: {kind: _mean(abs(x - drawn)[of], 3) for kind, of in kinds.items()}
         for name, x in said.items()
     }
     return pd.DataFrame(rows).T.rename_axis("foretold by")
+
+
+def aligned_level(g: Generator) -> float:
+    """Return the mean share foretold at the positions of aligned prompts; NaN without tokens."""
+    if "aligned" not in g.values["placed_t"]:
+        return float("nan")
+    return float(g.foretold("aligned").mean())
 
 
 def ranks_table(generators: Sequence[Generator]) -> pd.DataFrame:
@@ -95,9 +110,30 @@ def parts_of(g: Generator) -> tuple[float, float, float]:
     return float(begotten.mean()), own_part(g), float(logit(women / (men + women)))
 
 
+WITHIN = 0.1
+"""Distance of foretold and drawn mean share up to which a generator is said to obey the law."""
+
+
+def show_levels(generators: Sequence[Generator]) -> None:
+    """Glue for how many generators the level is foretold within `WITHIN`, and where it is not."""
+    error = abs(np.subtract(*levels(generators).T))
+    beyond = [g for g, far in zip(generators, error > WITHIN, strict=True) if far]
+    show_number("level-within", len(generators) - len(beyond), digits=0)
+    show_number("level-beyond", len(beyond), digits=0)
+    kinds = dict.fromkeys(g.design.kind for g in beyond)
+    counts = {kind: sum(g.design.kind == kind for g in beyond) for kind in kinds}
+    say("level-kinds", "; ".join(f"{kind} ({n})" for kind, n in counts.items()) or "none")
+    say("level-worst", f"{error.max(initial=0):.2f}")
+    for name, kind in (("level-vector", "pooled"), ("level-tokens", "tokens")):
+        of = np.array([g.design.conditioning == kind for g in generators], bool)
+        say(name, _mean(error[of], 3))
+
+
 def show_parts(generators: Sequence[Generator]) -> None:
-    """Glue how many generators inherit more than they bring along, and the sizes of both parts."""
-    begotten, own, _ = np.array([parts_of(g) for g in generators]).reshape(-1, 3).T
+    """Glue whose doing the imbalance is, over the generators whose level is foretold well."""
+    error = abs(np.subtract(*levels(generators).T))
+    lawful = [g for g, e in zip(generators, error, strict=True) if e <= WITHIN]
+    begotten, own, _ = np.array([parts_of(g) for g in lawful]).reshape(-1, 3).T
     show_number("parts-embedding", (abs(begotten) > abs(own)).sum(), digits=0)
     show_number("parts-own", (abs(begotten) <= abs(own)).sum(), digits=0)
     show_number("parts-against", (begotten * own < 0).sum(), digits=0)
