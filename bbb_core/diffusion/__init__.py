@@ -9,6 +9,7 @@ from bbb_core.lazy import attach
 if TYPE_CHECKING:
     from bbb_core.diffusion.adapter import PipelineProcess as PipelineProcess
     from bbb_core.diffusion.calibration import calibrate as calibrate
+    from bbb_core.diffusion.group_calibration import calibrate_groups as calibrate_groups
     from bbb_core.diffusion.model_audit import audit_model as audit_model
     from bbb_core.diffusion.network import NetworkConfig as NetworkConfig
     from bbb_core.diffusion.oracle import GaussianMixtureOracle as GaussianMixtureOracle
@@ -39,6 +40,7 @@ _HOME = {
     "TrainingSet": "training",
     "audit_model": "model_audit",
     "calibrate": "calibration",
+    "calibrate_groups": "group_calibration",
     "certificate": "path_tv",
     "generate": "sampling",
     "path_kl": "paths",

@@ -9,7 +9,13 @@ import numpy as np
 from bbb_core import checks
 from bbb_core.errors import InputError
 
-__all__ = ["caption_noise_window", "inherited_log_odds", "inherited_share", "kernel_weights"]
+__all__ = [
+    "caption_noise_window",
+    "inherited_log_odds",
+    "inherited_share",
+    "inherited_shares",
+    "kernel_weights",
+]
 
 
 def kernel_weights(condition: Any, captions: Any, *, noise: Any, priors: Any = None) -> np.ndarray:
@@ -139,6 +145,77 @@ def inherited_share(position: Any, slope: Any, switch: Any) -> np.ndarray:
     from scipy.special import expit
 
     return np.asarray(expit(np.add(*inherited_log_odds(position, slope, switch))))
+
+
+def inherited_shares(coordinates: Any, log_shares: Any) -> np.ndarray:
+    r"""Return the shares of m groups that the law of inheritance foretells.
+
+    The shares at a prompt are the weighted geometric mean of those at the group prompts, made to
+    sum to 1; the weights are the prompt's barycentric coordinates :math:`\lambda`:
+
+    .. math:: D_p(S_i) = \frac{e^{\eta_i}}{\sum_r e^{\eta_r}}, \qquad
+              \eta_i = \sum_j \lambda_j(p)\, \ell_{ji}, \qquad
+              \ell_{ji} = \log D_{p_j}(S_i)
+
+    So the log-odds of two groups are affine in :math:`\lambda`: a multinomial logit. The prompt
+    draws balance if and only if all :math:`\eta_i` are equal.
+
+    Parameters
+    ----------
+    coordinates : array_like, shape [..., m]
+        :math:`\lambda` with sum 1 (`bbb_core.embedding.barycentric_coordinates`).
+    log_shares : array_like, shape [m, m]
+        Row j: logarithms of the shares at the prompt of group j, up to a number of the row's own
+        (`bbb_core.diffusion.calibrate_groups`).
+
+    Returns
+    -------
+    numpy.ndarray, shape [..., m]
+        Shares with sum 1; 1/m each is balanced.
+
+    Raises
+    ------
+    InputError
+        If shapes do not match, a value is not finite, or coordinates do not sum to 1.
+
+    Notes
+    -----
+    *Two groups.* With :math:`t = \lambda_b` the log-odds of b are linear in t, from
+    :math:`-k t^*` at the prompt of a to :math:`k (1 - t^*)` at that of b: `inherited_share`.
+
+    *Where it is a theorem.* For m captions of weights :math:`\pi_i` with equal noise
+    (`kernel_weights`), and c at the barycentric coordinates :math:`\lambda`,
+
+    .. math:: \log\frac{w_i(c)}{w_r(c)} = \frac{|c - e_r|^2 - |c - e_i|^2}{2\tau^2}
+              + \log\frac{\pi_i}{\pi_r}
+              = \sum_j \lambda_j \frac{|e_j - e_r|^2 - |e_j - e_i|^2}{2\tau^2}
+              + \log\frac{\pi_i}{\pi_r} ,
+
+    for a difference of two such squares is affine in c and does not change off the hull. This is
+    the law with :math:`\ell_{ji} = \log \pi_i - |e_j - e_i|^2 / 2\tau^2`: one slope
+    :math:`1/\tau^2` and m - 1 prior odds. A trained generator may have any matrix; that it obeys
+    some matrix is an empirical statement.
+
+    Examples
+    --------
+    >>> log_shares = np.log([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
+    >>> inherited_shares([0.5, 0.5, 0.0], log_shares).round(3).tolist()
+    [0.425, 0.425, 0.15]
+    """
+    from scipy.special import softmax
+
+    at = np.asarray(checks.finite("coordinates", coordinates), np.float64)
+    rows = np.asarray(checks.matrix("log_shares", log_shares), np.float64)
+    m = len(rows)
+    if rows.shape != (m, m) or at.ndim == 0 or at.shape[-1] != m:
+        raise InputError(
+            f"log_shares has shape {rows.shape} and coordinates {at.shape}; for m groups give "
+            "[m, m] and [..., m]."
+        )
+    if not np.allclose(total := at.sum(-1), 1, atol=1e-6):
+        worst = total.flat[np.abs(total - 1).argmax()]
+        raise InputError(f"coordinates sum to {worst:.4g}; barycentric ones sum to 1.")
+    return np.asarray(softmax(at @ rows, axis=-1))
 
 
 def caption_noise_window(gap: Any, distance: Any, *, epsilon: Any, delta: Any) -> tuple[Any, Any]:
