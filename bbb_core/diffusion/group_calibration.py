@@ -49,6 +49,10 @@ def calibrate_groups(coordinates: Any, counts: Any) -> np.ndarray:
     every coordinate system. For two groups it is the point estimate of `calibrate`. It has no
     interval; resample units, such as occupations, for one.
 
+    Simulated: 1,000 sweeps of four groups, 35 points of 12 pictures, each prompt drawing mostly its
+    own group. Entries are biased by .02 at most, with standard deviations up to .39; shares at the
+    centre miss by .04 in total variation on average and by .11 at most.
+
     References
     ----------
     :cite:t:`firth1993`.

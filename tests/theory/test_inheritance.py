@@ -15,6 +15,7 @@ from bbb_core.theory.inheritance import (
     caption_noise_window,
     inherited_log_odds,
     inherited_share,
+    inherited_shares,
     kernel_weights,
 )
 
@@ -91,6 +92,42 @@ def test_weights_of_many_conditions_are_those_of_each_with_equal_priors_by_defau
     assert far.sum() == pytest.approx(1)
 
 
+@given(REALS, REALS, st.floats(0, 1))
+def test_two_groups_follow_the_law_of_two(low, high, t):
+    shares = inherited_shares([1 - t, t], [[0.0, low], [0.0, high]])
+    odds = low + t * (high - low)  # k (t - t*) with k = high - low and k t* = -low
+    assert shares[1] == pytest.approx(1 / (1 + math.exp(-odds)))
+    if abs(high - low) > 0.1:
+        assert shares[1] == pytest.approx(
+            float(inherited_share(t, high - low, -low / (high - low)))
+        )
+
+
+def test_many_captions_of_equal_noise_obey_the_law_of_many_groups():
+    """Off the hull, too; each matrix of logarithms has rows up to a constant of their own."""
+    rng = generator(0, "hull")
+    captions, priors, tau = rng.normal(size=(4, 6)), [0.1, 0.2, 0.3, 0.4], 1.3
+    coordinates = rng.dirichlet(np.ones(4), size=5) * 3 - 0.5  # sums to 1; some are negative
+    normal = np.linalg.svd(captions - captions.mean(0))[2][3:]
+    conditions = coordinates @ captions + rng.normal(size=(5, 3)) @ normal
+    log_shares = np.log(kernel_weights(captions, captions, noise=tau, priors=priors))
+    expected = kernel_weights(conditions, captions, noise=tau, priors=priors)
+    assert inherited_shares(coordinates, log_shares) == pytest.approx(expected)
+    squares = ((captions[:, None] - captions) ** 2).sum(-1)
+    one_slope = np.log(priors) - squares / (2 * tau**2)
+    assert inherited_shares(coordinates, one_slope) == pytest.approx(expected)
+
+
+def test_shares_between_groups_are_geometric_means():
+    at_groups = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    weights = [0.5, 0.2, 0.3]
+    mean = [math.prod(at_groups[:, i] ** weights) for i in range(3)]
+    shares = inherited_shares(weights, np.log(at_groups))
+    assert shares == pytest.approx(np.array(mean) / sum(mean))
+    assert inherited_shares(np.eye(3), np.log(at_groups)) == pytest.approx(at_groups)
+    assert inherited_shares([1 / 3] * 3, np.eye(3) * 7) == pytest.approx([1 / 3] * 3)
+
+
 def test_the_window_by_hand_on_both_sides_of_the_mirror():
     logit = math.log(0.6 / 0.4), math.log(0.95 / 0.05)
     low, high = caption_noise_window([0.02, -0.02, 0.0], 0.5, epsilon=0.1, delta=0.05)
@@ -108,6 +145,10 @@ def test_the_window_by_hand_on_both_sides_of_the_mirror():
             "positive shares",
         ),
         (lambda: inherited_share(math.nan, 1, 0.5), "position"),
+        (lambda: inherited_shares([0.5, 0.4], np.eye(2)), "sum to 0.9"),
+        (lambda: inherited_shares([0.5, 0.5], np.eye(3)), r"\(3, 3\)"),
+        (lambda: inherited_shares([0.5, 0.5], np.ones((2, 3))), r"\(2, 3\)"),
+        (lambda: inherited_shares([1.0, 0.0], [[0.0, -math.inf], [0.0, 0.0]]), "log_shares"),
         (lambda: caption_noise_window(0.1, 0.0, epsilon=0.1, delta=0.1), "must differ"),
         (lambda: caption_noise_window(0.1, 1.0, epsilon=0.5, delta=0.1), "epsilon is 0.5"),
         (lambda: caption_noise_window(0.1, 1.0, epsilon=0.1, delta=0.0), "delta is 0"),

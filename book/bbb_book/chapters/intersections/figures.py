@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bbb_book.chapters.intersections.audits import FAMILIES, STAGES
+from bbb_book.chapters.intersections.cell_law import LAWS, pooled
 from bbb_book.chapters.intersections.cycle_balance import MODELS, ORDER, bounds
 from bbb_book.data.emoji import TONES
 from bbb_book.generators.studies import GROUPS
@@ -18,6 +19,7 @@ from bbb_book.style import figure, house, palette
 
 __all__ = [
     "LOOKS",
+    "cell_law",
     "cells",
     "cycle_pictures",
     "cycle_shares",
@@ -52,6 +54,36 @@ def cells(found: pd.DataFrame, *, fraction: float) -> Figure:
     panels[0][0].set_ylabel("tone of the drawing")
     handles, labels = panels[0][0].get_legend_handles_labels()
     fig.legend(handles, [f"read as {g}" for g in labels], loc="outside upper right", ncols=2)
+    return fig
+
+
+@house
+def cell_law(generators: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Draw foretold and drawn shares of four cells: a row per generator, a column per prompt."""
+    tables = {name: pooled(made) for name, made in generators.items()}
+    prompts = list(dict.fromkeys(next(iter(tables.values()))["prompt"]))
+    fig, panels = figure(
+        len(tables), len(prompts), height=0.9 + 1.35 * len(tables), sharex=True, sharey=True,
+        squeeze=False,
+    )  # fmt: skip
+    names = ("drawn", *LAWS[:2])
+    for row, (name, table) in zip(panels, tables.items(), strict=True):
+        for axes, prompt in zip(row, prompts, strict=True):
+            own = table[table["prompt"] == prompt]
+            y = np.arange(len(own))
+            axes.axvline(1 / len(own), color="black", linewidth=0.8)
+            for i, (column, look) in enumerate(palette(names).items()):
+                fill = "full" if column == "drawn" else "none"
+                at = y + 0.2 * (i - 1)
+                axes.plot(own[column], at, label=column, **look.points(fillstyle=fill))
+            axes.set(xlim=(-0.05, 1.05), xticks=[0, 0.5, 1])
+            if row is panels[-1]:
+                axes.set_xlabel(f"names {prompt}", fontsize=9)
+            axes.tick_params(axis="x", labelsize=8)
+        row[0].set_yticks(y, list(own["cell"]), fontsize=8)
+        row[0].set_ylabel(name)
+    panels[0][0].invert_yaxis()
+    fig.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return fig
 
 
