@@ -13,7 +13,7 @@ from bbb_core.errors import InputError
 __all__ = ["calibrate_groups"]
 
 
-def calibrate_groups(coordinates: Any, counts: Any) -> np.ndarray:
+def calibrate_groups(coordinates: Any, counts: Any, *, tolerance: float = 0.1) -> np.ndarray:
     r"""Fit the law of inheritance for m groups to pictures of points among their prompts.
 
     .. math:: \log \frac{D_\lambda(S_i)}{D_\lambda(S_r)}
@@ -28,13 +28,17 @@ def calibrate_groups(coordinates: Any, counts: Any) -> np.ndarray:
         Barycentric coordinates :math:`\lambda` of each row, with sum 1.
     counts : array_like, shape [n, m]
         Pictures read as each group; pictures of none are left out.
+    tolerance : float
+        In [0, 1]. Directions in which the rows spread (singular value about their mean) less than
+        this part of their widest spread are left out, as in
+        `bbb_core.embedding.barycentric_coordinates`: rows of several simplices that are nearly
+        flat in nearly one direction decide nothing there.
 
     Returns
     -------
     numpy.ndarray, shape [m, m]
         :math:`\ell`: row j holds the logarithms of the shares at the prompt of group j, shifted to
-        mean 0. Along directions in which the rows do not vary nothing is known and
-        :math:`\ell` is constant.
+        mean 0. Along directions that are left out nothing is known and :math:`\ell` is constant.
 
     Raises
     ------
@@ -65,8 +69,10 @@ def calibrate_groups(coordinates: Any, counts: Any) -> np.ndarray:
     [[2.2, -1.1, -1.1], [-0.9, 1.8, -0.9], [-1.5, -1.5, 2.9]]
     """
     x, y = _mixtures(coordinates, counts)
-    _, sizes, axes = np.linalg.svd(x, full_matrices=False)
-    axes = axes[sizes > 1e-9 * sizes[0]]  # [rank, m]: the directions in which rows vary
+    low = max(checks.number("tolerance", tolerance, low=0, high=1), 1e-9)
+    _, spread, axes = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    constant = np.full((1, x.shape[1]), x.shape[1] ** -0.5)
+    axes = np.concatenate([constant, axes[spread >= low * spread[0]]])  # [rank, m], orthonormal
     found = np.zeros((x.shape[1], y.shape[1]))
     found[:, 1:] = axes.T @ _firth(x @ axes.T, y)
     return found - found.mean(1, keepdims=True)

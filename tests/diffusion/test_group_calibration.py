@@ -126,6 +126,17 @@ def test_pictures_in_a_plane_decide_the_law_there_alone():
     assert fitted == pytest.approx(expected, abs=3)
 
 
+def test_a_direction_in_which_rows_hardly_vary_is_left_out():
+    """Parallelograms that are flat in nearly one direction: their pictures say nothing along it."""
+    off, rng = np.array([1.0, -1.0, -1.0, 1.0]), generator(0, "bent")
+    flat = grid(4) - (grid(4) @ off)[:, None] * off / 4
+    at = flat + rng.normal(size=(len(flat), 1)) * 0.005 * off
+    counts = drawn(np.log(np.eye(4) * 9 + 1), flat, 6, 3)
+    found, plain = calibrate_groups(at, counts), calibrate_groups(flat, counts)
+    assert np.abs(found - plain).max() < 0.05
+    assert np.abs(off @ calibrate_groups(at, counts, tolerance=0.0)).max() > 5
+
+
 def test_complete_separation_stays_finite():
     found = calibrate_groups(CORNERS, np.eye(3, dtype=int) * 30)
     assert np.isfinite(found).all()
@@ -139,6 +150,11 @@ def test_points_without_pictures_change_nothing():
     counts = drawn(LAW, at, 5, 4)
     more = np.concatenate([at, [[5.0, -3.0, -1.0]]]), np.concatenate([counts, [[0, 0, 0]]])
     assert calibrate_groups(*more) == pytest.approx(calibrate_groups(at, counts), abs=1e-9)
+
+
+def test_a_tolerance_is_a_part():
+    with pytest.raises(InputError, match="tolerance is 2"):
+        calibrate_groups(CORNERS, np.full((3, 3), 9), tolerance=2.0)
 
 
 @pytest.mark.parametrize(

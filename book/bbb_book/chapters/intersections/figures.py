@@ -77,11 +77,11 @@ def cell_law(generators: Mapping[str, Mapping[str, Any]]) -> Figure:
                 at = y + 0.2 * (i - 1)
                 axes.plot(own[column], at, label=column, **look.points(fillstyle=fill))
             axes.set(xlim=(-0.05, 1.05), xticks=[0, 0.5, 1])
-            if row is panels[-1]:
-                axes.set_xlabel(f"names {prompt}", fontsize=9)
             axes.tick_params(axis="x", labelsize=8)
         row[0].set_yticks(y, list(own["cell"]), fontsize=8)
         row[0].set_ylabel(name)
+    for axes, prompt in zip(panels[-1], prompts, strict=True):
+        axes.set_xlabel(f"names {prompt}", fontsize=9)
     panels[0][0].invert_yaxis()
     fig.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return fig
