@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bbb_core.cli.output import audited, named_prompts, result_options
+from bbb_core.cli.output import audited, named_prompts, result_options, save_picture
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
 from bbb_core.io.folders import records, require_new
@@ -18,7 +18,12 @@ __all__ = ["model"]
 
 @click.command("model")
 @click.argument("folder", metavar="FOLDER")
-@click.option("--neutral", metavar="PROMPT", help='Such as "a photo of a nurse".')
+@click.option(
+    "--neutral",
+    multiple=True,
+    metavar="PROMPT",
+    help='Such as "a photo of a nurse"; with --sweep repeatable.',
+)
 @click.option("--group", "groups", multiple=True, metavar="NAME=PROMPT", help="At least two.")
 @click.option("--encoder", metavar="SPEC", help="Text encoder of a checkpoint: minilm, e5, ...")
 @click.option("--steps", type=int, default=40, show_default=True, help="Reverse steps.")
@@ -34,7 +39,15 @@ __all__ = ["model"]
     help="Assumed: a group's prompt fails to draw the group this often at most.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--images", type=int, default=0, show_default=True, help="To draw per prompt.")
+@click.option(
+    "--images",
+    type=int,
+    default=0,
+    show_default=True,
+    help="To draw per prompt, or per point of --sweep.",
+)
+@click.option("--sweep", type=int, metavar="N", help="Points between two groups; see below.")
+@click.option("--readings", metavar="FILE", help="The list of --sweep, filled in.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
 @result_options
 def model(**options: Any) -> None:
@@ -49,13 +62,27 @@ def model(**options: Any) -> None:
     Certified is the model's own sampler. Samplers without noise (PNDM, DDIM with eta 0, Euler,
     DPM-Solver++) have no certificate: ask for another one by --sampler ddpm, ddim (with --eta),
     euler-ancestral or sde-dpmsolver++; the report names it.
+
+    --sweep asks another question of exactly two groups: how much of an imbalance the embedding
+    begot, how much is the generator's own, and which embedding draws balance. The first call draws
+    --images at each of N points of the straight way from the first group's prompt (position 0) to
+    the second's (1), and lists them in --out. Write who is seen into the list; then repeat the line
+    with --readings LIST and another --out. The law of inheritance, log-odds = slope x (position -
+    switch), is fitted to the readings; each neutral prompt's share follows from its position, and
+    embeddings at the switch are written to feed the pipeline. That a generator obeys the law is
+    empirical: the fit is tested along the sweep only, and a neutral prompt lies beside it.
     """
     options["out"] = out = require_new(options["out"])
+    if options["sweep"] is not None or options["readings"] is not None:
+        from bbb_core.cli.audit_sweep import audit_a_sweep
+
+        audit_a_sweep(options)
+        return
     prompts = _prompts(options["neutral"], options["groups"])
     if options["images"] < 0 or (options["images"] and out is None):
         raise InputError("--images needs a number of at least 0, and --out to write them to.")
     from bbb_core.device import pick
-    from bbb_core.diffusion.load import load_process
+    from bbb_core.diffusion.load import load_process, model_files
     from bbb_core.diffusion.model_audit import audit_model
 
     process, encode = load_process(
@@ -95,35 +122,29 @@ def model(**options: Any) -> None:
         said,
         {"groups": found.by_group},
         _report(found, said),
-        inputs=_files(Path(options["folder"])),
-        settings=options | {"groups": list(options["groups"])},
+        inputs=model_files(Path(options["folder"])),
+        settings=options | {"neutral": prompts["neutral"], "groups": list(options["groups"])},
         fill=lambda made: _draw(made, process, rows, prompts, options),
     )
 
 
-def _prompts(neutral: str | None, groups: tuple[str, ...]) -> dict[str, str]:
-    if not neutral:
+def _prompts(neutral: tuple[str, ...], groups: tuple[str, ...]) -> dict[str, str]:
+    if not any(neutral):
         raise InputError('--neutral is missing; pass a prompt such as "a photo of a nurse".')
+    if len(neutral) > 1:
+        raise InputError(f"--neutral is given {len(neutral)} times; without --sweep give one.")
     named = named_prompts(groups, example="man='a male nurse'")
     if "neutral" in named:
         raise InputError("--group may not be called 'neutral'; choose another name.")
-    prompts = {"neutral": neutral} | named
+    prompts = {"neutral": neutral[0]} | named
     if len(prompts) < 3:
         raise InputError(f"--group is given {len(prompts) - 1} times; name at least two groups.")
     return prompts
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    """Return the model's settings and weights by their names in the folder."""
-    kinds = (".json", ".safetensors")
-    found = sorted(path for path in folder.rglob("*") if path.suffix in kinds)
-    return {path.relative_to(folder).as_posix(): path for path in found}
-
-
 def _draw(made: Path, process: Any, rows: Any, prompts: dict[str, str], options: Any) -> None:
-    """Write PNG files and a list of them, in the form that `bbb study new` takes."""
+    """Write PNG files and a list of them."""
     import pandas as pd
-    from PIL import Image
 
     from bbb_core.diffusion.sampling import generate
 
@@ -135,8 +156,7 @@ def _draw(made: Path, process: Any, rows: Any, prompts: dict[str, str], options:
     for number, ((name, prompt), images) in enumerate(zip(prompts.items(), drawn, strict=True)):
         for i, image in enumerate(images):
             file = f"images/{number:02d}-{i:04d}.png"
-            pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()
-            Image.fromarray(pixels.squeeze()).save(made / file)
+            save_picture(image, made / file)
             listed.append({"file": file, "prompt": prompt, "kind": name})
     write_text(made / "images.csv", csv_text(pd.DataFrame(listed)))
 

@@ -24,6 +24,7 @@ __all__ = [
     "named_prompts",
     "printed",
     "result_options",
+    "save_picture",
     "say",
     "table_options",
 ]
@@ -142,6 +143,14 @@ def named_prompts(given: tuple[str, ...], *, example: str) -> dict[str, str]:
             raise InputError(f"--group names {name!r} twice; give each group once.")
         found[name] = prompt
     return found
+
+
+def save_picture(image: Any, path: Path) -> None:
+    """Write an image, a tensor [channels, height, width] with values in [0, 1], as a PNG file."""
+    from PIL import Image
+
+    pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels.squeeze()).save(path)
 
 
 def empty_cells(missing: Mapping[str, int], left_out: Mapping[str, int]) -> str:

@@ -12,7 +12,7 @@ from bbb_core.errors import InputError
 from bbb_core.stats.resampling import Estimate
 from bbb_core.theory.inheritance import inherited_share
 
-__all__ = ["Calibration", "calibrate"]
+__all__ = ["Calibration", "SweepFit", "calibrate", "fit_sweep"]
 
 FEWEST = 20
 """Pictures below which intervals do not hold their level."""
@@ -110,6 +110,35 @@ def calibrate(
         switch=Estimate(float(value), *switch, level),
         n_units=units,
     )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SweepFit:
+    r"""The penalised fit of a sweep: log-odds :math:`\beta_0 + \beta_1 t`.
+
+    Attributes
+    ----------
+    positions, b_seen, pictures : numpy.ndarray, shape [n]
+        Of each row: t, pictures read as b, and pictures read as a or b.
+    beta : numpy.ndarray, shape [2]
+        Intercept :math:`-k t^*` and slope k.
+    covariance : numpy.ndarray, shape [2, 2]
+        The inverse of Fisher's information, as in Fieller's interval of the switch.
+    """
+
+    positions: np.ndarray
+    b_seen: np.ndarray
+    pictures: np.ndarray
+    beta: np.ndarray
+    covariance: np.ndarray
+
+
+def fit_sweep(positions: Any, counts: Any) -> SweepFit:
+    """Return the fit behind `calibrate` for independent pictures; checks are the same."""
+    t, x, y, n = _sweep(positions, counts)
+    beta = _firth(x, y, n)
+    covariance = np.linalg.pinv(_information(x, n, beta)[0])
+    return SweepFit(positions=t, b_seen=y, pictures=n, beta=beta, covariance=covariance)
 
 
 def _sweep(positions: Any, counts: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ from bbb_core.diffusion.training import noise_scheduler
 from bbb_core.embedding.encoder import check_lengths
 from bbb_core.errors import InputError
 
-__all__ = ["load_process"]
+__all__ = ["load_process", "model_files"]
 
 Encode = Callable[[list[str]], Tensor]
 
@@ -80,6 +80,13 @@ def load_process(
         f"{folder} holds no model; pass a folder with model_index.json (diffusers) or with "
         "model.safetensors (this package)."
     )
+
+
+def model_files(folder: Path) -> dict[str, Path]:
+    """Return a model's settings and weights by their names in its folder."""
+    kinds = (".json", ".safetensors")
+    found = sorted(path for path in folder.rglob("*") if path.suffix in kinds)
+    return {path.relative_to(folder).as_posix(): path for path in found}
 
 
 def _checkpoint(
