@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bbb_core.diffusion.sampling import DenoiserProcess as DenoiserProcess
     from bbb_core.diffusion.sampling import generate as generate
     from bbb_core.diffusion.schedule import Schedule as Schedule
+    from bbb_core.diffusion.sweep_audit import audit_sweep as audit_sweep
     from bbb_core.diffusion.symmetry import SymmetrisedProcess as SymmetrisedProcess
     from bbb_core.diffusion.training import TrainingConfig as TrainingConfig
     from bbb_core.diffusion.training import TrainingSet as TrainingSet
@@ -39,6 +40,7 @@ _HOME = {
     "TrainingConfig": "training",
     "TrainingSet": "training",
     "audit_model": "model_audit",
+    "audit_sweep": "sweep_audit",
     "calibrate": "calibration",
     "calibrate_groups": "group_calibration",
     "certificate": "path_tv",

@@ -40,10 +40,11 @@ def foretold_share(positions: Any, counts: Any, at: Any, *, confidence: float = 
     The interval carries the uncertainty of slope and switch together. It is the hull of two
     intervals of the log-odds :math:`k (t - t^*)`: the likelihood ratio's, and that of the penalised
     fit by the covariance that serves Fieller's interval of the switch; both with Student's
-    quantile. Neither would do alone. Simulated at a nominal .95 (500 sweeps of 2 to 21 positions,
-    20 to 100 pictures in all, slopes 0 to 40, switches .3 to 1.2; shares at .1, .42, .7, 1.3 and at
-    the switch): the first covers .84 to 1.00, the second .00 to 1.00 (it fails where the groups are
-    separated), the hull HULL.
+    quantile. Neither would do alone. Simulated at a nominal .95 (72 designs: sweeps of 2 to 21
+    positions, 20 to 100 pictures in all, slopes 0 to 40, switches .3 to 1.2; shares at .1, .42, .7,
+    1.3 and at the switch; 150 sweeps each, and 500 of the 36 with the fewest pictures): the first
+    covers .84 to 1.00, the second .00 to 1.00 (it fails where the groups are separated), the hull
+    .94 to 1.00, and at least .96 in the larger simulation.
 
     It says nothing of what the law itself gets wrong: a prompt that lies beside the way, a
     generator that is not linear in log-odds (`lack_of_fit`), errors of whoever reads the pictures.
@@ -81,8 +82,11 @@ def lack_of_fit(positions: Any, counts: Any) -> float:
 
     Notes
     -----
-    Simulated at a nominal .05 (LACK): rejected at most LEVEL, and
-    hardly ever with steep slopes or few pictures. A large p-value is no evidence for the law.
+    Simulated at a nominal .05 (1,500 sweeps of each of 126 designs: 3 to 21 positions, 2 to 100
+    pictures at each, slopes 0 to 40, switches .3 to 1.2): the true law is rejected in .09 at most,
+    and hardly ever where slopes are steep or pictures few. So a large p-value is no evidence for
+    the law. Readers who err on 5 % of the pictures of either group (slope 15, 11 positions) bend
+    the line visibly in .15 of the sweeps with 6 pictures a position, .48 with 20, .89 with 60.
 
     Raises
     ------

@@ -84,7 +84,9 @@ def test_the_first_call_draws_and_lists(line, drawn):
     _, encode = load_process(line[0], encoder=line[2], steps=2)
     p, a, b = encode([NEUTRAL[0], *GROUPS.values()])
     said = json.loads((drawn / "audit.json").read_text())
-    assert said["prompts"][0]["position"] == pytest.approx(float(position(p[None], a[None], b[None])))
+    assert said["prompts"][0]["position"] == pytest.approx(
+        float(position(p[None], a[None], b[None]))
+    )
     assert [row["prompt"] for row in said["prompts"]] == NEUTRAL
 
 
@@ -140,7 +142,7 @@ def test_readings_from_a_known_law_find_it_again(line, drawn, tmp_path):
 
 
 def test_readings_of_a_study_are_taken(line, drawn, tmp_path):
-    """Flat names, a column 'label', 'none' and 'unclear' for neither; the positions are not read."""
+    """Flat names, a column 'label', 'none' and 'unclear' for neither; no positions."""
     listed = pd.read_csv(drawn / "images.csv")
     label = law(listed, 9, 0.4).astype(object)
     label[:3] = ["none", "unclear", "none"]
