@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
+from scipy.special import erf, ndtr, ndtri
 
 from bbb_core import checks
 from bbb_core.errors import InputError
 from bbb_core.theory.inequalities import (
-    Inequality,
     kl_from_tv_bound,
     nonnegative,
     probabilities,
@@ -25,6 +25,9 @@ __all__ = [
     "share_lower_bound",
     "smoothness_price",
 ]
+
+Form = Literal["gaussian", "sharp", "pinsker", "bretagnolle-huber"]
+"""The sharp form of T1 (Gaussian shifts), or the triangle inequality with a bound from KL."""
 
 
 def lipschitz_constant(step_constants: Any, sigmas: Any) -> float:
@@ -74,10 +77,17 @@ def lipschitz_constant(step_constants: Any, sigmas: Any) -> float:
     return float(np.sqrt(np.sum((constants / sigmas) ** 2) / 4))
 
 
-def lipschitz_tv_bound(constant: Any, radius: Any, *, inequality: Inequality = "pinsker") -> Any:
-    r"""Bound the total variation of two generations by the distance of their embeddings.
+def _product(constant: Any, radius: Any) -> np.ndarray:
+    return np.asarray(nonnegative("constant", constant) * nonnegative("radius", radius))
 
-    .. math:: \mathrm{TV}(D_c, D_{c'}) \le \Lambda \lVert c - c' \rVert
+
+def lipschitz_tv_bound(constant: Any, radius: Any, *, inequality: Form = "gaussian") -> Any:
+    r"""Bound the total variation of two generations by the distance of their embeddings (T1).
+
+    .. math:: \mathrm{TV}(D_c, D_{c'}) \le 2 \Phi(\Lambda \lVert c - c' \rVert) - 1
+
+    Attained, for every number of steps, by a model with linear means. Below one at every finite
+    distance (up to rounding), and at most :math:`\sqrt{2 / \pi}\, \Lambda \lVert c - c' \rVert`.
 
     Parameters
     ----------
@@ -85,41 +95,52 @@ def lipschitz_tv_bound(constant: Any, radius: Any, *, inequality: Inequality = "
         Lambda (see `lipschitz_constant`).
     radius : array_like
         Distances of embeddings.
-    inequality : {"pinsker", "sharp", "bretagnolle-huber"}
-        The stated form is Pinsker's; the others apply `tv_bound_from_kl` to
-        :math:`\mathrm{KL} \le 2 \Lambda^2 r^2`.
+    inequality : {"gaussian", "sharp", "pinsker", "bretagnolle-huber"}
+        "gaussian" is the sharp form. The others apply `tv_bound_from_kl` to
+        :math:`\mathrm{KL} \le 2 \Lambda^2 r^2` and are larger; "pinsker" gives :math:`\Lambda r`.
 
     Returns
     -------
     numpy.ndarray
         Bounds in [0, 1], by broadcasting.
 
+    References
+    ----------
+    :cite:`dong2022`, on compositions of Gaussian shifts; the book proves it by induction.
+
     Examples
     --------
-    >>> lipschitz_tv_bound(2.0, [0.1, 3.0]).tolist()
+    >>> lipschitz_tv_bound(2.0, [0.1, 3.0]).round(4).tolist()
+    [0.1585, 1.0]
+    >>> lipschitz_tv_bound(2.0, [0.1, 3.0], inequality="pinsker").tolist()
     [0.2, 1.0]
     """
-    product = nonnegative("constant", constant) * nonnegative("radius", radius)
+    checks.choice("inequality", inequality, list(get_args(Form)))
+    product = _product(constant, radius)
+    if inequality == "gaussian":
+        return np.asarray(erf(product / np.sqrt(2)))  # 2 Phi(t) - 1 without cancellation
     if inequality == "pinsker":  # not through the square and its root: exact at every scale
         return np.asarray(np.minimum(product, 1.0))
     return tv_bound_from_kl(2 * product**2, inequality=inequality)
 
 
 def share_lower_bound(
-    constant: Any, radius: Any, *, delta: Any = 0.0, inequality: Inequality = "pinsker"
+    constant: Any, radius: Any, *, delta: Any, inequality: Form = "gaussian"
 ) -> np.ndarray:
     r"""Bound the share of a group from below by the distance to its prompt (theorem T1).
 
-    .. math:: D_p(S_a) \ge 1 - \delta - \Lambda\, r_a(p)
+    .. math:: D_p(S_a) \ge \Phi\bigl(\Phi^{-1}(1 - \delta) - 2 \Lambda\, r_a(p)\bigr)
 
     Parameters
     ----------
     constant, radius : array_like
         Lambda, and :math:`r_a(p) = \lVert E(p) - E(p_a) \rVert`.
     delta : array_like
-        Separation error: images of p_a are read as a with probability at least 1 - delta.
-    inequality : {"pinsker", "sharp", "bretagnolle-huber"}
-        See `lipschitz_tv_bound`.
+        Separation error: images of p_a are read as a with probability at least 1 - delta. Zero
+        gives a share of one at every finite distance: with noise in the last step, a region that
+        one prompt never misses is missed by none. So pass an error that was measured.
+    inequality : {"gaussian", "sharp", "pinsker", "bretagnolle-huber"}
+        The others give 1 - delta - `lipschitz_tv_bound`, which is smaller.
 
     Returns
     -------
@@ -128,10 +149,18 @@ def share_lower_bound(
 
     Examples
     --------
-    >>> share_lower_bound(1.0, [0.1, 2.0], delta=0.05).round(2).tolist()
+    >>> share_lower_bound(1.0, [0.1, 2.0], delta=0.05).round(3).tolist()
+    [0.926, 0.009]
+    >>> share_lower_bound(1.0, [0.1, 2.0], delta=0.05, inequality="pinsker").round(3).tolist()
     [0.85, 0.0]
     """
     delta = probabilities("delta", delta)
+    if inequality == "gaussian":
+        shift, quantile = np.broadcast_arrays(2 * _product(constant, radius), -ndtri(delta))
+        bound = np.zeros(shift.shape)  # at an infinite shift nothing is known
+        finite = np.isfinite(shift)
+        bound[finite] = ndtr(quantile[finite] - shift[finite])
+        return bound
     bound = lipschitz_tv_bound(constant, radius, inequality=inequality)
     return np.asarray(np.maximum(1 - delta - bound, 0.0))
 
@@ -141,12 +170,14 @@ def imbalance_lower_bound(
     radius: Any,
     *,
     target: Any,
-    delta: Any = 0.0,
-    inequality: Inequality = "pinsker",
+    delta: Any,
+    inequality: Form = "gaussian",
 ) -> np.ndarray:
     r"""Bound the imbalance of a prompt from below (theorem T1).
 
-    .. math:: \mathrm{imbalance}(D_p) \ge D_p(S_a) - \pi_a \ge 1 - \delta - \pi_a - \Lambda r_a(p)
+    .. math::
+        \mathrm{imbalance}(D_p) \ge D_p(S_a) - \pi_a
+        \ge \Phi\bigl(\Phi^{-1}(1 - \delta) - 2 \Lambda\, r_a(p)\bigr) - \pi_a
 
     Parameters
     ----------
@@ -162,8 +193,8 @@ def imbalance_lower_bound(
 
     Examples
     --------
-    >>> imbalance_lower_bound(1.0, 0.1, target=0.5, delta=0.05).round(2).tolist()
-    0.35
+    >>> imbalance_lower_bound(1.0, 0.1, target=0.5, delta=0.05).round(3).tolist()
+    0.426
     """
     target = probabilities("target", target)
     share = share_lower_bound(constant, radius, delta=delta, inequality=inequality)
@@ -174,22 +205,25 @@ def necessary_radius(
     constant: Any,
     *,
     target: Any,
-    delta: Any = 0.0,
+    delta: Any,
     epsilon: Any = 0.0,
-    inequality: Inequality = "pinsker",
+    inequality: Form = "gaussian",
 ) -> np.ndarray:
     r"""Return the distance that a balanced prompt must keep from each group prompt (T1).
 
-    .. math:: r_a(p) \ge \frac{1 - \delta - \pi_a - \varepsilon}{\Lambda}
+    .. math::
+        r_a(p) \ge \frac{\Phi^{-1}(1 - \delta) - \Phi^{-1}(\pi_a + \varepsilon)}{2 \Lambda}
 
     Parameters
     ----------
     constant : array_like
         Lambda; zero gives an infinite radius where any distance is needed.
     target, delta, epsilon : array_like
-        Target share, separation error, and the eps of eps-balance.
-    inequality : {"pinsker", "sharp", "bretagnolle-huber"}
-        "sharp" gives a larger (better) radius where the required distance of laws exceeds 0.89.
+        Target share, separation error, and the eps of eps-balance. A separation error of zero
+        leaves no room for balance (see `share_lower_bound`): the radius is infinite.
+    inequality : {"gaussian", "sharp", "pinsker", "bretagnolle-huber"}
+        "pinsker" gives :math:`(1 - \delta - \pi_a - \varepsilon) / \Lambda`; every other form is
+        at least that, and "gaussian" is the largest.
 
     Returns
     -------
@@ -198,14 +232,22 @@ def necessary_radius(
 
     Examples
     --------
-    >>> necessary_radius(2.0, target=0.5, delta=0.1, epsilon=0.1).round(2).tolist()
+    >>> necessary_radius(2.0, target=0.5, delta=0.1, epsilon=0.1).round(3).tolist()
+    0.257
+    >>> necessary_radius(2.0, target=0.5, delta=0.1, epsilon=0.1, inequality="pinsker").tolist()
     0.15
     """
+    checks.choice("inequality", inequality, list(get_args(Form)))
     constant = nonnegative("constant", constant)
     target, delta = probabilities("target", target), probabilities("delta", delta)
     epsilon = probabilities("epsilon", epsilon)
     required = np.maximum(1 - delta - target - epsilon, 0.0)  # least TV(D_p, D_{p_a})
-    if inequality != "pinsker":
+    if inequality == "gaussian":
+        most = np.minimum(target + epsilon, 1.0)  # the largest share that is balanced
+        low, high, needed = np.broadcast_arrays(ndtri(most), -ndtri(delta), required > 0)
+        required = np.zeros(needed.shape)
+        required[needed] = np.maximum(high[needed] - low[needed], 0.0) / 2
+    elif inequality != "pinsker":
         # a required distance of one needs infinite KL under Bretagnolle-Huber
         below = np.minimum(required, np.nextafter(1.0, 0.0))
         required = np.sqrt(kl_from_tv_bound(below, inequality=inequality) / 2)
@@ -215,17 +257,23 @@ def necessary_radius(
 
 
 def smoothness_price(
-    radius: Any, *, target: Any, delta: Any = 0.0, epsilon: Any = 0.0
+    radius: Any,
+    *,
+    target: Any,
+    delta: Any,
+    epsilon: Any = 0.0,
+    inequality: Form = "gaussian",
 ) -> np.ndarray:
     r"""Return the least Lambda of an eps-balanced model whose prompt is `radius` from a group (T1).
 
-    .. math:: \Lambda \ge \frac{1 - \delta - \pi_a - \varepsilon}{r_a(p)}
+    .. math::
+        \Lambda \ge \frac{\Phi^{-1}(1 - \delta) - \Phi^{-1}(\pi_a + \varepsilon)}{2\, r_a(p)}
 
     Parameters
     ----------
     radius : array_like
         :math:`r_a(p)`; zero gives infinity where any distance of laws is needed.
-    target, delta, epsilon : array_like
+    target, delta, epsilon, inequality
         As in `necessary_radius`.
 
     Returns
@@ -235,10 +283,12 @@ def smoothness_price(
 
     Examples
     --------
-    >>> smoothness_price([0.1, 0.5], target=0.5).tolist()
-    [5.0, 1.0]
+    >>> smoothness_price([0.1, 0.5], target=0.5, delta=0.05).round(2).tolist()
+    [8.22, 1.64]
     """
-    return necessary_radius(radius, target=target, delta=delta, epsilon=epsilon)
+    radius = nonnegative("radius", radius)
+    options = {"target": target, "delta": delta, "epsilon": epsilon}
+    return necessary_radius(radius, **options, inequality=inequality)
 
 
 def cosine_radius(cosine: Any) -> np.ndarray:

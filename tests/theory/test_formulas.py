@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -67,12 +69,13 @@ def test_lipschitz_constant_by_a_loop() -> None:
     assert theory.lipschitz_constant(2.0, sigmas) == pytest.approx(repeated)
     # TV <= sqrt(KL / 2) with KL = sum (L_k r)^2 / (2 sigma_k^2)
     kl = sum((s * 0.01) ** 2 / (2 * g**2) for s, g in zip(constants, sigmas, strict=True))
-    bound = necessary.lipschitz_tv_bound(theory.lipschitz_constant(constants, sigmas), 0.01)
+    constant = theory.lipschitz_constant(constants, sigmas)
+    bound = necessary.lipschitz_tv_bound(constant, 0.01, inequality="pinsker")
     assert bound == pytest.approx(theory.tv_bound_from_kl(kl, inequality="pinsker"))
 
 
-@given(lam=st.floats(0.1, 50), delta=st.floats(0, 0.3), target=st.floats(0.1, 0.5))
-@pytest.mark.parametrize("inequality", ["pinsker", "sharp"])
+@given(lam=st.floats(0.1, 50), delta=st.floats(1e-6, 0.3), target=st.floats(0.1, 0.5))
+@pytest.mark.parametrize("inequality", ["gaussian", "pinsker", "sharp"])
 def test_at_the_necessary_radius_the_share_is_just_balanced(
     lam: float, delta: float, target: float, inequality: str
 ) -> None:
@@ -84,44 +87,49 @@ def test_at_the_necessary_radius_the_share_is_just_balanced(
         lam, radius / 2, target=target, delta=delta, inequality=inequality
     )
     assert imbalance > 0.05
-    price = theory.smoothness_price(radius, **options)
-    assert inequality == "sharp" or price == pytest.approx(lam)
+    price = theory.smoothness_price(radius, **options, inequality=inequality)
+    assert price == pytest.approx(lam)
 
 
 def test_radius_without_slope_is_infinite_and_no_radius_is_needed_when_nothing_is_required() -> (
     None
 ):
-    assert theory.necessary_radius(0.0, target=0.5) == np.inf
-    assert theory.necessary_radius(0.0, target=0.5, delta=0.5) == 0
-    assert theory.smoothness_price(0.0, target=0.5) == np.inf
+    for form in ({}, {"inequality": "pinsker"}):
+        assert theory.necessary_radius(0.0, target=0.5, delta=0.1, **form) == np.inf
+        assert theory.necessary_radius(0.0, target=0.5, delta=0.5, **form) == 0
+        assert theory.smoothness_price(0.0, target=0.5, delta=0.1, **form) == np.inf
 
 
-def test_bounds_by_hand_and_their_defaults() -> None:
-    assert theory.share_lower_bound(2.0, 0.1) == pytest.approx(0.8)
-    assert theory.share_lower_bound(2.0, [0.1, 9.0], delta=0.3).tolist() == pytest.approx([0.5, 0])
-    assert theory.imbalance_lower_bound(2.0, [0.1, 0.4], target=0.5).tolist() == pytest.approx(
-        [0.3, 0.0]
-    )
-    assert theory.necessary_radius(2.0, target=0.5) == pytest.approx(0.25)
-    assert theory.necessary_radius(2.0, target=0.5, delta=0.1, epsilon=0.2) == pytest.approx(0.1)
-    assert theory.necessary_radius([2.0, 0.0], target=[0.5, 0.9]).tolist() == [0.25, np.inf]
-    assert theory.smoothness_price(0.2, target=0.5, delta=0.1, epsilon=0.1) == pytest.approx(1.5)
+def test_triangle_forms_by_hand() -> None:
+    old: dict[str, Any] = {"inequality": "pinsker"}
+    share = theory.share_lower_bound(2.0, [0.1, 9.0], delta=0.3, **old)
+    assert share.tolist() == pytest.approx([0.5, 0])
+    imbalance = theory.imbalance_lower_bound(2.0, [0.1, 0.4], target=0.5, delta=0.0, **old)
+    assert imbalance.tolist() == pytest.approx([0.3, 0.0])
+    radius = theory.necessary_radius(2.0, target=0.5, delta=0.1, epsilon=0.2, **old)
+    assert radius == pytest.approx(0.1)
+    radii = theory.necessary_radius([2.0, 0.0], target=[0.5, 0.9], delta=0.0, **old)
+    assert radii.tolist() == [0.25, np.inf]
+    price = theory.smoothness_price(0.2, target=0.5, delta=0.1, epsilon=0.1, **old)
+    assert price == pytest.approx(1.5)
     kl = 2 * (3.0 * 0.4) ** 2  # KL <= 2 Lambda^2 r^2, here beyond the reach of Pinsker
-    assert theory.lipschitz_tv_bound(3.0, 0.4) == 1
+    assert theory.lipschitz_tv_bound(3.0, 0.4, **old) == 1
     sharp = theory.lipschitz_tv_bound(3.0, 0.4, inequality="sharp")
     assert sharp == pytest.approx(np.sqrt(1 - np.exp(-kl)))
     radius = theory.necessary_radius(3.0, target=0.0, delta=0.05, inequality="sharp")
     assert radius == pytest.approx(np.sqrt(-np.log(1 - 0.95**2) / 2) / 3)
-    unreachable = theory.necessary_radius(3.0, target=0.0, inequality="sharp")
+    unreachable = theory.necessary_radius(3.0, target=0.0, delta=0.0, inequality="sharp")
     assert 1.0 < unreachable < np.inf  # a distance of one needs more than any finite KL
 
 
 def test_a_law_that_moves_with_its_prompt_attains_the_constants() -> None:
-    """N(c, 1) has KL r^2 / 2, so Lambda is 1/2; near zero TV is r / sqrt(2 pi), not far below."""
+    """N(c, 1) has KL r^2 / 2, so Lambda is 1/2; Pinsker's form is sqrt(pi / 2) too large at 0."""
     constant, r = theory.lipschitz_constant(1.0, [1.0]), 0.01
     assert constant == pytest.approx(0.5)
     exact = 2 * stats.norm.cdf(r / 2) - 1
-    assert exact <= theory.lipschitz_tv_bound(constant, r) <= 1.26 * exact  # sqrt(pi / 2) = 1.253
+    assert theory.lipschitz_tv_bound(constant, r) == pytest.approx(exact)
+    old = theory.lipschitz_tv_bound(constant, r, inequality="pinsker")
+    assert old == pytest.approx(np.sqrt(np.pi / 2) * exact, rel=1e-4)
 
 
 def test_symmetric_bound_on_a_normal_law_and_by_hand() -> None:
@@ -130,10 +138,11 @@ def test_symmetric_bound_on_a_normal_law_and_by_hand() -> None:
         eta = theory.reflection_distance([m], [1.0], [-1.0])
         assert eta == pytest.approx(2 * m)
         exact = 2 * stats.norm.cdf(m) - 1
-        bound = theory.symmetric_imbalance_bound(0.5, eta)
-        assert exact <= bound <= 1.4 * exact
-    assert theory.symmetric_imbalance_bound(0.5, 0.2) == pytest.approx(0.1)
-    assert theory.symmetric_imbalance_bound(0.5, 0.2, defect_kl=0.02) == pytest.approx(0.3)
+        assert theory.symmetric_imbalance_bound(0.5, eta) == pytest.approx(exact)
+    turned = 2 * stats.norm.cdf(0.1) - 1
+    assert theory.symmetric_imbalance_bound(0.5, 0.2) == pytest.approx(turned)
+    assert theory.symmetric_imbalance_bound(0.5, 0.2, defect_kl=0.02) == pytest.approx(turned + 0.2)
+    assert theory.symmetric_imbalance_bound(0.3, 0.2, defect_constant=0.02) == pytest.approx(turned)
     assert theory.symmetric_imbalance_bound(0.5, [9.0], defect_kl=3.0).tolist() == [1.0]
 
 
@@ -234,7 +243,11 @@ def test_price_of_fairness_against_all_generators() -> None:
         (lambda: theory.lipschitz_constant([1.0, 2.0], [1.0]), "step_constants has shape"),
         (lambda: theory.lipschitz_constant(1.0, []), "sigmas has shape"),
         (lambda: theory.share_lower_bound(1.0, 0.1, delta=1.2), "delta is 1.2"),
-        (lambda: theory.necessary_radius(1.0, target=-0.1), "target is -0.1"),
+        (lambda: theory.necessary_radius(1.0, target=-0.1, delta=0.1), "target is -0.1"),
+        (
+            lambda: theory.symmetric_imbalance_bound(1.0, 0.1, defect_constant=-1.0),
+            "defect_constant is -1",
+        ),
         (lambda: theory.cosine_radius(1.1), "cosine is 1.1"),
         (lambda: theory.cosine_radius([0.5, -1 - 1e-8]), "cosine is -1"),
         (lambda: theory.cosine_radius(np.nan), "cosine"),

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from bbb_book.oracles.exact_law import exact_comparison
 from bbb_book.oracles.lipschitz import lipschitz_constants
+from bbb_core import theory
 from bbb_core.diffusion import AffineWeights, GaussianMixtureOracle, Schedule, two_group_oracle
 from bbb_core.errors import InputError
 
@@ -92,3 +94,21 @@ def test_callable_weights_have_pair_constants_only() -> None:
 def test_one_condition_has_no_constant() -> None:
     with pytest.raises(InputError, match="two different rows"):
         lipschitz_constants(two_group_oracle(), tensor([0.5]))
+
+
+@pytest.mark.parametrize("separation", [0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("steps", [1, 2, 10, 40])
+def test_no_oracle_exceeds_the_sharp_form(separation: float, steps: int) -> None:
+    """T1 with exact constants of the pair: total variation, and the share of both groups."""
+    oracle = two_group_oracle(separation=separation, steps=steps)
+    for w, other in ((0.5, 0.52), (0.5, 0.7), (0.2, 0.9), (0.01, 0.02), (0.95, 0.99)):
+        pair = tensor([w], [other])
+        moves = lipschitz_constants(oracle, pair, scope="pair").numpy()
+        constant, r = theory.lipschitz_constant(moves, oracle.sigmas.numpy()), abs(w - other)
+        exact = exact_comparison(oracle, *pair)
+        room = 1e-9 + exact.error
+        assert exact.total_variation <= theory.lipschitz_tv_bound(constant, r) + room
+        shares = exact.shares.clamp(0, 1).numpy(), exact.other_shares.clamp(0, 1).numpy()
+        for known, bounded in (shares, shares[::-1]):
+            least = theory.share_lower_bound(constant, r, delta=1 - known)
+            assert (bounded >= least - room).all()

@@ -16,7 +16,7 @@ from bbb_book.oracles.lipschitz import lipschitz_constants
 from bbb_core import checks, device
 from bbb_core.diffusion.oracle import GaussianMixtureOracle, two_group_oracle
 from bbb_core.diffusion.path_tv import certificate
-from bbb_core.theory import lipschitz_constant, tv_bound_from_kl
+from bbb_core.theory import lipschitz_constant, lipschitz_tv_bound, tv_bound_from_kl
 
 __all__ = [
     "Rungs",
@@ -45,6 +45,8 @@ class Rungs:
     global_form, per_step : float
         :math:`\Lambda \lVert c - c' \rVert` with one constant max_k L_k for all steps, and with the
         L_k themselves (over the segment between the conditions); not clipped at one.
+    sharp : float
+        T1: :math:`2 \Phi(\Lambda \lVert c - c' \rVert) - 1` with the L_k themselves.
     path_kl : float
         The bound from the exact path KL, the smaller direction.
     certified : float
@@ -64,6 +66,7 @@ class Rungs:
     distance: float
     global_form: float
     per_step: float
+    sharp: float
     path_kl: float
     certified: float
     path_tv: float
@@ -104,10 +107,12 @@ def ladder(
     exact = exact_comparison(oracle, condition, other)
     certified = certificate(oracle, condition, other, n=n, seed=seed, confidence=confidence)
     sigmas = oracle.sigmas.numpy()
+    constant = lipschitz_constant(constants.numpy(), sigmas)
     return Rungs(
         distance=distance,
         global_form=lipschitz_constant(float(constants.max()), sigmas) * distance,
-        per_step=lipschitz_constant(constants.numpy(), sigmas) * distance,
+        per_step=constant * distance,
+        sharp=float(lipschitz_tv_bound(constant, distance)),
         path_kl=float(tv_bound_from_kl(min(exact.path_kl, exact.path_kl_back))),
         certified=certified.tv_bound,
         path_tv=certified.tv,

@@ -16,8 +16,9 @@ from bbb_book.style import figure, house, palette
 __all__ = ["coverage", "ladder", "laws", "price", "shares", "step_divergences", "tightness"]
 
 RUNGS = {
-    "global_form": "global Lipschitz",
-    "per_step": "per-step Lipschitz",
+    "global_form": "global $L$, triangle form",
+    "per_step": "per-step $L_k$, triangle form",
+    "sharp": "per-step $L_k$, T1",
     "path_kl": "path KL (exact)",
     "certified": "certified (sampled)",
     "exact": "total variation (exact)",
@@ -132,8 +133,8 @@ def shares(table: pd.DataFrame, *, purity: float) -> Figure:
         "share": "drawn (exact)",
         "path": "guaranteed, path KL",
         "certified": "guaranteed, certified",
-        "pair": "guaranteed, Lipschitz of the pair",
-        "lipschitz": "guaranteed, Lipschitz of the segment",
+        "lipschitz": "guaranteed, T1",
+        "triangle": "guaranteed, T1 in its triangle form",
     }
     looks = palette(names)
     for name, label in names.items():
@@ -160,8 +161,8 @@ def price(table: pd.DataFrame) -> Figure:
     made, axes = figure(height=2.7)
     names = {
         "constant": "the oracle's Lipschitz constant $\\Lambda$",
-        "effective": "the oracle's path-KL bound per distance",
-        "required": "least $\\Lambda$ that balance requires",
+        "required": "least $\\Lambda$ that balance requires (T1)",
+        "triangle": "the same by the triangle form",
     }
     looks = palette(names)
     for name, label in names.items():
@@ -174,7 +175,7 @@ def price(table: pd.DataFrame) -> Figure:
         xlabel="distance of the balanced prompt to the groups' prompts",
         ylabel="steepness",
         xlim=(table.radius.min(), table.radius.max()),
-        ylim=(table.required.min() / 3, table.constant.max() * 1.5),
+        ylim=(table.triangle.min() / 3, table.constant.max() * 1.5),
     )
     axes.legend(loc="upper right")
     return made

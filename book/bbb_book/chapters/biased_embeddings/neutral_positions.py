@@ -76,8 +76,8 @@ def position_table(
     DataFrame
         position, radius (distance to p_a), share (exact, of group a), imbalance (exact, target
         one half), delta (exact separation error of p_a), and lower bounds of the share: lipschitz
-        (Lambda over the segment to p_a), pair (Lambda of that one pair), certified, path (exact
-        path KL).
+        (T1, Lambda over the segment to p_a), triangle (its weaker form, same Lambda), pair (T1,
+        Lambda of that one pair), certified, path (exact path KL).
 
     Examples
     --------
@@ -99,6 +99,7 @@ def position_table(
         moves = lipschitz_constants(oracle, torch.stack([neutral, group]), scope="pair")
         pair = lipschitz_constant(moves.numpy(), oracle.sigmas.numpy())
         hull = _constant(oracle, (float(neutral), purity))
+        triangle = share_lower_bound(hull, radius, delta=delta, inequality="pinsker")
         bound = certificate(oracle, neutral, group, n=n, seed=seed, confidence=confidence)
         path = tv_bound_from_kl(min(exact.path_kl, exact.path_kl_back))
         share = float(exact.shares[0])
@@ -110,6 +111,7 @@ def position_table(
                 "imbalance": abs(share - 0.5),
                 "delta": delta,
                 "lipschitz": float(share_lower_bound(hull, radius, delta=delta)),
+                "triangle": float(triangle),
                 "pair": float(share_lower_bound(pair, radius, delta=delta)),
                 "certified": max(0.0, 1 - delta - bound.tv_bound),
                 "path": max(0.0, 1 - delta - float(path)),
@@ -130,7 +132,8 @@ def radius_table(
     Returns
     -------
     DataFrame
-        radius, imbalance, necessary (the radius, the same in all rows), constant (Lambda), error.
+        radius, imbalance, necessary and triangle (the radius by T1 and by its weaker form, the same
+        in all rows), constant (Lambda), error.
 
     Examples
     --------
@@ -142,13 +145,16 @@ def radius_table(
     constant = _constant(oracle, (1 - purity, purity))
     group = weight(purity)
     delta = 1 - float(exact_comparison(oracle, group, group).shares[0])
-    necessary = float(necessary_radius(constant, target=0.5, delta=delta, epsilon=epsilon))
+    goal = {"target": 0.5, "delta": delta, "epsilon": epsilon}
+    necessary = float(necessary_radius(constant, **goal))
+    triangle = float(necessary_radius(constant, **goal, inequality="pinsker"))
     rows = []
     for radius in np.linspace(0, necessary, points):
         exact = exact_comparison(oracle, weight(purity - radius), group)
         imbalance = abs(float(exact.shares[0]) - 0.5)
         rows.append({"radius": radius, "imbalance": imbalance, "error": exact.error})
-    return pd.DataFrame(rows).assign(necessary=necessary, constant=constant)
+    found = {"necessary": necessary, "triangle": triangle, "constant": constant}
+    return pd.DataFrame(rows).assign(**found)
 
 
 def price_table(
@@ -162,26 +168,25 @@ def price_table(
     Returns
     -------
     DataFrame
-        radius, required (the least Lambda that T1 allows), effective (path-KL bound per distance),
-        constant (Lambda over the segment).
+        radius, required and triangle (the least Lambda that T1 and its weaker form allow), constant
+        (Lambda over the segment).
 
     Examples
     --------
     >>> table = price_table(radii=[0.1, 1.0], purity=0.9, separation=4.0, steps=10)
-    >>> bool((table.required < table.effective).all() and (table.effective < table.constant).all())
+    >>> bool((table.triangle < table.required).all() and (table.required < table.constant).all())
     True
     """
     oracle = two_group_oracle(separation=separation, steps=steps)
     exact = exact_comparison(oracle, weight(0.5), weight(purity))
     delta = 1 - float(exact.other_shares[0])
     constant = _constant(oracle, (1 - purity, purity))
-    bound = np.sqrt(min(exact.path_kl, exact.path_kl_back) / 2)
     radii = np.asarray(radii, dtype=np.float64)
     return pd.DataFrame(
         {
             "radius": radii,
             "required": smoothness_price(radii, target=0.5, delta=delta),
-            "effective": bound / radii,
+            "triangle": smoothness_price(radii, target=0.5, delta=delta, inequality="pinsker"),
             "constant": constant * (purity - 0.5) / radii,
         }
     )

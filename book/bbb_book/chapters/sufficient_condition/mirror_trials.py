@@ -59,7 +59,8 @@ def two_sided(oracle: GaussianMixtureOracle, positions: list[float]) -> dict[str
     -------
     dict
         ``table`` with the columns ``position``, ``share`` (of group a), ``imbalance``, ``error``
-        (numerical), ``lower`` and ``upper`` (T1, T2 with Lambda), ``lower_kl`` and ``upper_kl``
+        (numerical), ``lower`` and ``upper`` (T1, T2 with Lambda), ``lower_triangle`` and
+        ``upper_triangle`` (their weaker forms, straight in Lambda), ``lower_kl`` and ``upper_kl``
         (path KL); ``constant``: Lambda between the group prompts; ``delta``: separation error.
     """
     constant = theory.lipschitz_constant(
@@ -77,7 +78,9 @@ def two_sided(oracle: GaussianMixtureOracle, positions: list[float]) -> dict[str
         near = exact_comparison(oracle, c, nearer) if radius > 0 else None
         kl = min(near.path_kl, near.path_kl_back) if near else 0.0
         turn = float(theory.reflection_distance(c, *ANCHORS))
-        low = theory.imbalance_lower_bound(constant, radius, target=0.5, delta=delta)
+        goal = {"target": 0.5, "delta": delta}
+        low = theory.imbalance_lower_bound(constant, radius, **goal)
+        weak = theory.imbalance_lower_bound(constant, radius, **goal, inequality="pinsker")
         rows.append(
             {
                 "position": t,
@@ -86,6 +89,8 @@ def two_sided(oracle: GaussianMixtureOracle, positions: list[float]) -> dict[str
                 "error": mirrored.error,
                 "lower": float(low),
                 "upper": float(theory.symmetric_imbalance_bound(constant, turn)) / 2,
+                "lower_triangle": float(weak),
+                "upper_triangle": min(constant * turn, 1.0) / 2,
                 "lower_kl": max(0.5 - delta - _pinsker(kl), 0.0),
                 "upper_kl": _pinsker(min(mirrored.path_kl, mirrored.path_kl_back)) / 2,
             }
