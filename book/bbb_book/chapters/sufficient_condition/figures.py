@@ -15,6 +15,9 @@ def _sides(axes: Axes, table: pd.DataFrame) -> None:
     looks = palette(["upper", "lower", "exact"])
     x = table["position"]
     axes.fill_between(x, table["lower_kl"], table["upper_kl"], color="#bbbbbb", alpha=0.5, lw=0)
+    for name in ("upper", "lower"):
+        weak = table[f"{name}_triangle"]
+        axes.plot(x, weak, color=looks[name].colour, linestyle=":", linewidth=0.9)
     axes.plot(x, table["upper"], label=r"T2, with $\Lambda$", **looks["upper"].lines())
     axes.plot(x, table["lower"], label=r"T1, same $\Lambda$", **looks["lower"].lines())
     axes.plot(x, table["imbalance"], label="exact", **looks["exact"].lines(marker="^", ms=3))
