@@ -96,12 +96,11 @@ def test_one_condition_has_no_constant() -> None:
         lipschitz_constants(two_group_oracle(), tensor([0.5]))
 
 
-@pytest.mark.parametrize("separation", [0.5, 1.0, 2.0, 4.0])
-@pytest.mark.parametrize("steps", [1, 2, 10, 40])
+@pytest.mark.parametrize(("separation", "steps"), [(0.5, 10), (1.0, 1), (2.0, 5), (4.0, 20)])
 def test_no_oracle_exceeds_the_sharp_form(separation: float, steps: int) -> None:
     """T1 with exact constants of the pair: total variation, and the share of both groups."""
     oracle = two_group_oracle(separation=separation, steps=steps)
-    for w, other in ((0.5, 0.52), (0.5, 0.7), (0.2, 0.9), (0.01, 0.02), (0.95, 0.99)):
+    for w, other in ((0.5, 0.7), (0.2, 0.9), (0.01, 0.02)):
         pair = tensor([w], [other])
         moves = lipschitz_constants(oracle, pair, scope="pair").numpy()
         constant, r = theory.lipschitz_constant(moves, oracle.sigmas.numpy()), abs(w - other)
