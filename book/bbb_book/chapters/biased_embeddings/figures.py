@@ -80,7 +80,7 @@ def ladder(table: pd.DataFrame) -> Figure:
     """Draw the rungs against the distance of the conditions, one panel per separation."""
     separations = sorted(table.separation.unique())
     made, panels = figure(1, len(separations), height=3.3, sharey=True, squeeze=False)
-    looks = palette(RUNGS)
+    looks = palette([*(name for name in RUNGS if name != "sharp"), "sharp"])
     distances = sorted(table.distance.round(6).unique())
     for axes, separation in zip(panels[0], separations, strict=True):
         rows = table[table.separation == separation].sort_values("distance")
