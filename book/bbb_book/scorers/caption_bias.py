@@ -30,6 +30,7 @@ __all__ = [
     "shaded_captions",
     "shares_of_men",
     "train_scorer",
+    "without_share",
 ]
 
 EncoderKind = Literal["clip", "prototype"]
@@ -97,6 +98,33 @@ def shares_of_men(bias: str) -> np.ndarray:
     except ValueError:
         raise InputError(f"bias is {bias!r}; pass a number after men:.") from None
     return np.full(n, float(checks.probability("bias", value)))
+
+
+def without_share(bias: str) -> np.ndarray:
+    """Return which drawn occupations stay balanced under a caption bias for want of a number.
+
+    The labour statistics have no share for some of them; ``labour`` and ``reversed`` leave these at
+    one half, where a gap or reward says nothing of the captions.
+
+    Parameters
+    ----------
+    bias : str
+        See `shares_of_men`.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape [20]
+
+    Examples
+    --------
+    >>> [o for o, left in zip(emoji.OCCUPATIONS, without_share("labour")) if left][:2]
+    ['student', 'farmer']
+    >>> without_share("men:0.8").any()
+    np.False_
+    """
+    shares_of_men(bias)  # refuses an unknown bias
+    named = np.array([o in LABOUR_NAMES for o in emoji.OCCUPATIONS])
+    return ~named if bias in ("labour", "reversed") else np.zeros(len(named), bool)
 
 
 def all_captions() -> list[str]:

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from bbb_book.chapters.alignment_auditing.audit_designs import AUDITS, GAPS, run_design
 from bbb_book.chapters.alignment_auditing.audit_trials import run_trials
 from bbb_book.results.artefacts import artefact
+from bbb_book.results.register import load_register
 from bbb_core import rng, stats
 
 __all__ = [
@@ -43,9 +44,9 @@ def trials(sizes: Sequence[int], bias: float, n: int, seed: int) -> dict[tuple[i
     return found
 
 
-def share(hits: np.ndarray) -> dict[str, Any]:
+def share(hits: np.ndarray, *, confidence: float = 0.95) -> dict[str, Any]:
     """Return a share of hits with its exact interval."""
-    low, high = stats.binomial_interval(int(hits.sum()), len(hits))
+    low, high = stats.binomial_interval(int(hits.sum()), len(hits), confidence=confidence)
     return {"value": hits.mean(), "low": low, "high": high, "n": len(hits)}
 
 
@@ -103,26 +104,43 @@ def worst(designs: dict[str, pd.DataFrame]) -> float:
     return max(float(h.mean()) for h in _tests(designs.values()))
 
 
+def _power(found: dict[tuple[int, float], Any]) -> dict[int, dict[str, dict[str, Any]]]:
+    """Return by sample size how often each test finds the planted bias, limits over all sizes."""
+    biased = {n: t for (n, bias), t in sorted(found.items()) if bias != 0}
+    level = 1 - 0.05 / len(biased)
+    return {
+        n: {TESTS[p]: share(t[p].to_numpy() < 0.05, confidence=level) for p in ("ma_p", "mc_p")}
+        for n, t in biased.items()
+    }
+
+
+def _weaker(tests: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return min(tests.values(), key=lambda s: s["value"])
+
+
 def finds(found: dict[tuple[int, float], Any]) -> dict[str, Any]:
-    """Return the share of biased samples in which a test finds an error, the weaker of both."""
-    biased = pd.concat([t for (_, bias), t in found.items() if bias != 0])
-    return min(
-        (share(biased[p].to_numpy() < 0.05) for p in ("ma_p", "mc_p")), key=lambda s: s["value"]
-    )
+    """Return the weaker test's power, judged at each sample size.
+
+    The value is that of the middle size; the limits are the least and the largest of all sizes, so
+    that a rule supports the claim only if it does so at every size.
+    """
+    rows = [_weaker(tests) for tests in _power(found).values()]
+    return {
+        "value": float(np.median([row["value"] for row in rows])),
+        "low": min(row["low"] for row in rows),
+        "high": max(row["high"] for row in rows),
+        "n": sum(row["n"] for row in rows),
+    }
 
 
 def power_table(found: dict[tuple[int, float], Any]) -> pd.DataFrame:
-    """Tabulate how often both tests find the planted bias, by sample size."""
-    names = {"multiaccuracy": "ma_p", "multicalibration": "mc_p"}
-    rows = {}
-    for (n, bias), table in found.items():
-        if bias != 0:
-            rows[f"{n} images"] = {
-                name: "{value:.2f} [{low:.2f}, {high:.2f}]".format(
-                    **share(table[p].to_numpy() < 0.05)
-                )
-                for name, p in names.items()
-            }
+    """Tabulate by sample size how often both tests find the planted bias, and what that decides."""
+    rule, rows = load_register()["audit-finds-errors"].rule, {}
+    for n, tests in _power(found).items():
+        least = _weaker(tests)
+        rows[f"{n} images"] = {
+            name: "{value:.2f} [{low:.2f}, {high:.2f}]".format(**s) for name, s in tests.items()
+        } | {"claim at this size": rule.verdict(least["low"], least["high"])}
     return pd.DataFrame(rows).T
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bbb_book.chapters.alignment_auditing.audit_promises import TESTS, share
 from bbb_book.chapters.alignment_auditing.scorer_bias import mean_gaps
 from bbb_book.data import emoji
-from bbb_book.scorers.caption_bias import GROUPS, shares_of_men
+from bbb_book.scorers.caption_bias import GROUPS, shares_of_men, without_share
 from bbb_book.scorers.design import LEVELS
 from bbb_book.scorers.models import ScoredModels
 from bbb_book.style import figure, house, palette
@@ -129,15 +129,17 @@ def level_curves(audits: dict[str, Audit]) -> Figure:
 
 @house
 def both_spaces(models: ScoredModels) -> Figure:
-    """Draw text gap and image gap per occupation against the planted share of men."""
+    """Draw text gap and image gap per occupation against the planted share of men, where one is."""
     models = models.by(models.encoders[0])  # cosines of two spaces share no axis
     fig, axes = figure(1, 2, height=2.9)
     looks = palette(models.biases)
     for bias in models.biases:
-        men = shares_of_men(bias)
+        men, known = shares_of_men(bias), ~without_share(bias)
         jitter = rng.generator(0, "jitter").uniform(-0.01, 0.01, len(men))
         for ax, gap in zip(axes, mean_gaps(models, bias), strict=True):
-            ax.plot(men + jitter, gap, **looks[bias].points(label=bias, markersize=3.5))
+            ax.plot(
+                (men + jitter)[known], gap[known], **looks[bias].points(label=bias, markersize=3.5)
+            )
     for ax, name in zip(axes, ("text gap (cosine)", "image gap (SD)"), strict=True):
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set(xlabel="share of men, neutral captions", ylabel=f"{name}, woman − man")

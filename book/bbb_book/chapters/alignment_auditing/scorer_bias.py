@@ -9,8 +9,10 @@ import pandas as pd
 from scipy import stats as scipy_stats
 
 from bbb_book.chapters.alignment_auditing.audit_promises import share
+from bbb_book import results
 from bbb_book.data import emoji
 from bbb_book.scorers.audits import audit_model, floor_table
+from bbb_book.scorers.caption_bias import without_share
 from bbb_book.scorers.models import ScoredModel, ScoredModels
 from bbb_core import rng, stats
 from bbb_core.alignment import Audit, group_gaps
@@ -23,6 +25,7 @@ __all__ = [
     "mean_gaps",
     "penalty",
     "scorer_card",
+    "show_even",
     "text_image",
     "tightness",
 ]
@@ -58,6 +61,13 @@ def accuracy_table(models: ScoredModels) -> pd.DataFrame:
             for name, value in (("mean", column.mean()), ("worst", column.min()))
         }
     return pd.DataFrame(rows).T
+
+
+def show_even(bias: str) -> None:
+    """Glue how many occupations, and which, have balanced captions for want of a labour share."""
+    even = without_share(bias)
+    results.show_number("n-even", even.sum(), digits=0)
+    results.say("even-names", ", ".join(np.array(emoji.OCCUPATIONS)[even]))
 
 
 def penalty(found: Audit, group: str = "gender=woman") -> dict[str, Any]:

@@ -25,6 +25,7 @@ __all__ = [
     "power_gap",
     "power_table",
     "scenarios",
+    "show_recovery",
 ]
 
 DESIGNS: tuple[tuple[int, float, int, float, float, float], ...] = (
@@ -83,6 +84,15 @@ def balance_rows(found: Collected) -> pd.DataFrame:
         "whatever the rest shows": _pairs(table["any low"], table["any high"]),
     }
     return pd.DataFrame(rows)
+
+
+def show_recovery(found: Collected, planted: pd.Series) -> None:
+    """Glue how many intervals of the imbalance hold the planted one, and whose do not."""
+    table = found.balance.loc[planted.index]
+    inside = (table["low"] <= planted) & (planted <= table["high"])
+    results.show_number("human-inside", inside.sum(), digits=0)
+    results.show_number("human-prompts", len(inside), digits=0)
+    results.say("human-outside", ", ".join(planted.index[~inside]) or "none")
 
 
 def _pairs(low: pd.Series, high: pd.Series) -> list[str]:

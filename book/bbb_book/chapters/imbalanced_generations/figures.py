@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from bbb_book.chapters.imbalanced_generations.guidance import reversed_leans
 from bbb_book.data.emoji import OCCUPATIONS
 from bbb_book.generators.geometry import predictors
 from bbb_book.generators.prompt_balance import imbalance, women_share
@@ -202,14 +203,22 @@ def training_length(
 
 @house
 def guidance(drawn: Mapping[float, Mapping[str, Any]]) -> Figure:
-    """Draw the share of women per occupation against the guidance weight."""
-    fig, axes = figure(height=2.8)
+    """Draw leans per occupation against the guidance weight, and beside them the mean imbalance."""
+    fig, (left, right) = figure(1, 2, height=2.8)
     weights = list(drawn)
     lean = np.stack([women_share(one) for one in drawn.values()])
-    axes.axhline(0, color="black", linewidth=0.8)
-    axes.plot(weights, lean, color="#999999", linewidth=0.7, marker=".", markersize=3)
-    means = [imbalance(one["neutral"])["value"] for one in drawn.values()]
-    axes.plot(weights, means, label="mean imbalance", **LOOKS["skewed"].lines(marker="s"))
-    axes.set(xlabel="guidance weight", ylabel="(women - men) / images", xticks=weights)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    turned = reversed_leans(drawn)
+    left.axhline(0, color="black", linewidth=0.8)
+    for which, colour, line in ((~turned, "#999999", "-"), (turned, "black", "--")):
+        style = {"color": colour, "linestyle": line, "linewidth": 0.8, "markersize": 3}
+        left.plot(weights, lean[:, which], marker=".", **style)
+    left.set(ylabel="(women - men) / images", ylim=(-1.05, 1.05))
+    rows = [imbalance(one["neutral"]) for one in drawn.values()]
+    value = np.array([row["value"] for row in rows])
+    error = [value - [row["low"] for row in rows], [row["high"] for row in rows] - value]
+    look = LOOKS["unseen"]
+    right.errorbar(weights, value, error, **look.points(linestyle=look.line, capsize=2))
+    right.set(ylabel="mean imbalance", ylim=(0, None))
+    for axis in (left, right):
+        axis.set(xlabel="guidance weight", xticks=weights)
     return fig

@@ -14,7 +14,7 @@ from bbb_book.chapters.reward_for_imbalance.leaderboard import (
 from bbb_book.chapters.reward_for_imbalance.rewards import FAIR, board_of, halves, pooled
 from bbb_book.chapters.reward_for_imbalance.trained_rewards import JUDGED, differences, judges
 from bbb_book.data import emoji
-from bbb_book.scorers.caption_bias import shares_of_men
+from bbb_book.scorers.caption_bias import shares_of_men, without_share
 from bbb_book.scorers.models import ScoredModels
 from bbb_book.style import figure, house, palette
 
@@ -23,7 +23,7 @@ __all__ = ["agreement_figure", "curve", "prices_figure", "rewards_figure"]
 
 @house
 def rewards_figure(models: ScoredModels) -> Figure:
-    """Draw the reward per occupation under each caption bias, mean over seeds."""
+    """Draw the reward per occupation under each caption bias, where captions have a share."""
     fig, ax = figure(height=3.6)
     looks = palette(models.biases)
     order = None
@@ -33,7 +33,8 @@ def rewards_figure(models: ScoredModels) -> Figure:
     assert order is not None
     for bias in models.biases:
         values = np.mean([board_of(m).rewards for m in models.of(bias)], axis=0)
-        ax.plot(values[order], np.arange(len(order)), **looks[bias].points(label=bias))
+        known = ~without_share(bias)[order]
+        ax.plot(values[order][known], np.flatnonzero(known), **looks[bias].points(label=bias))
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(range(len(order)), [emoji.OCCUPATIONS[i] for i in order])
     ax.set_xlabel("reward of the skewed generator (SD within prompt)")
