@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
-from bbb_book.chapters.alignment_auditing.audit_promises import share
 from bbb_book import results
+from bbb_book.chapters.alignment_auditing.audit_promises import share
 from bbb_book.data import emoji
 from bbb_book.scorers.audits import audit_model, floor_table
 from bbb_book.scorers.caption_bias import without_share
