@@ -45,8 +45,9 @@ def audit_a_sweep(options: dict[str, Any]) -> None:
     rows = encode([*neutral, *groups.values()])
     ends = dict(zip(groups, rows[-2:], strict=True))
     prompts = dict(zip(neutral, rows[:-2], strict=True))
-    t, beside = places(prompts, *ends.values())
-    positions, points = way_points(*ends.values(), options["sweep"])
+    a, b = ends.values()
+    t, beside = places(prompts, a, b)
+    positions, points = way_points(a, b, options["sweep"])
 
     # 2. The pictures' names: which run, and in an order that does not tell the position
     files = model_files(folder)
@@ -246,7 +247,7 @@ def _report(said: dict[str, Any], told: dict[str, Any], found: Any) -> str:
             f"group. Group prompts' pictures read as named: {named}.",
             f"Slope {_span(told['slope'])}, switch {_span(told['switch'])}, the generator's own "
             f"log-odds {_span(told['own'])} at {told['confidence']:.0%}.",
-            *_warnings(told),
+            *_verdicts(told),
             "",
             table_text(table, index=False, float_format=lambda x: f"{x:.3f}"),
             "",
@@ -258,8 +259,8 @@ def _report(said: dict[str, Any], told: dict[str, Any], found: Any) -> str:
     )
 
 
-def _warnings(told: dict[str, Any]) -> list[str]:
-    """Say what the fit does not bear."""
+def _verdicts(told: dict[str, Any]) -> list[str]:
+    """Say what the fit bears and what it does not."""
     slope, switch, p = told["slope"], told["switch"], told["lack_of_fit"]
     found = []
     if np.isfinite(p):
@@ -268,7 +269,11 @@ def _warnings(told: dict[str, Any]) -> list[str]:
         found.append("The log-odds do not lie on a line: foretold shares are not to be trusted.")
     if not told["balanced"]:
         found.append("The slope may be zero, so no embedding is written that should draw balance.")
-    elif not 0 <= switch["value"] <= 1:
+    else:
+        found.append(
+            "Embeddings that should draw balance, at the switch: balanced.safetensors of --out."
+        )
+    if told["balanced"] and not 0 <= switch["value"] <= 1:
         found.append("The switch lies outside the sweep: the balanced embeddings extrapolate.")
     if slope["high"] < 0:
         found.append("The slope is negative: each group's prompt draws the other. Names swapped?")

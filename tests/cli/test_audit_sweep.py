@@ -139,6 +139,7 @@ def test_readings_from_a_known_law_find_it_again(line, drawn, tmp_path):
     assert {"balanced.safetensors", "prompts.csv", "points.csv"} <= set(manifest["sha256"])
     assert "--readings" in manifest["inputs"]
     assert "share of woman" in made.output
+    assert "balanced.safetensors of --out" in made.output
 
 
 def test_readings_of_a_study_are_taken(line, drawn, tmp_path):
