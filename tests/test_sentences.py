@@ -80,10 +80,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "than with five": EXACT,
     },
     "fig-human-worlds": {"Nothing here": DESIGN, "all readers share": "name of the scenario"},
-    "fig-imbalance-ways": {
-        "all drawn from the same noise": DESIGN,
-        "share hardly changes": "test of the sweep below",
-    },
+    "fig-imbalance-ways": {"all drawn from the same noise": DESIGN},
     "fig-imbalance-region": {"nothing about large ones": "bounds near one, see the table"},
     "fig-imbalance-guidance": {"weight 1": "definition", "does not always": "a glued count"},
     "fig-law-sweep": {"Two prompts": DESIGN, "every point": DESIGN},

@@ -13,8 +13,10 @@ from bbb_book.chapters.alignment_mitigation import figures as mitigation_figures
 from bbb_book.chapters.alignment_mitigation import misread_groups, repairs, strategy_gaps
 from bbb_book.chapters.reward_for_imbalance import figures as reward_figures
 from bbb_book.chapters.reward_for_imbalance import rewards, trained_rewards
+from bbb_book.results.register import load_register
 from bbb_book.scorers.audits import audit_model, floor_table, quality, ranking_auc
 from bbb_book.scorers.models import STRATEGY_COLUMNS
+from bbb_core import stats
 
 
 def inside(found) -> bool:
@@ -63,6 +65,29 @@ def test_trials(models):
     assert inside(audit_promises.correction(found))
     assert inside(audit_promises.finds(found))
     assert auditing_figures.estimators(found).get_axes()
+
+
+@pytest.mark.parametrize(
+    ("hits", "verdict"),
+    [((99, 100), "supported"), ((20, 100), "mixed"), ((20, 30), "not supported")],
+)
+def test_power_is_judged_at_each_size(hits, verdict):
+    """Pooled, 20 and 100 of 100 would be 60 %: no support, although one size supports the claim."""
+    rule = load_register()["audit-finds-errors"].rule
+
+    def table(k):
+        p = np.where(np.arange(100) < k, 0.01, 0.5)
+        return pd.DataFrame({"ma_p": np.zeros(100), "mc_p": p})
+
+    found = {(n, 0.1): table(k) for n, k in zip((300, 1000), hits, strict=True)}
+    power = audit_promises.finds(found | {(300, 0.0): table(0)})
+    assert power["value"] == pytest.approx(sum(hits) / 200)
+    assert rule.verdict(power["low"], power["high"]) == verdict
+    tables = audit_promises.power_table(found)
+    singly = ["supported" if k > 90 else "not supported" for k in hits]
+    assert list(tables["claim at this size"]) == singly
+    ends = [stats.binomial_interval(k, 100, confidence=0.975) for k in hits]
+    assert (power["low"], power["high"]) == (min(ends)[0], max(e[1] for e in ends))
 
 
 def test_levels_are_judged_by_the_level():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -90,3 +91,17 @@ def test_codes_of_simulated_annotators_are_known_beforehand():
     codes = {simulated_code(4, i) for i in range(3)}
     assert {export.participant for export in pile.exports} == codes
     assert np.all([note.file.startswith("simulated") for note in pile.files])
+
+
+def test_planted_values_outside_their_intervals_are_named(monkeypatch):
+    said = {}
+    monkeypatch.setattr(evidence.results, "say", said.__setitem__)
+    monkeypatch.setattr(
+        evidence.results, "show_number", lambda name, x, digits: said.update({name: int(x)})
+    )
+    balance = pd.DataFrame({"low": [0.0, 0.2], "high": [0.1, 0.4]}, index=["one", "other"])
+    found = SimpleNamespace(balance=balance)
+    evidence.show_recovery(found, pd.Series({"other": 0.45, "one": 0.1}))
+    assert said == {"human-inside": 1, "human-prompts": 2, "human-outside": "other"}
+    evidence.show_recovery(found, pd.Series({"one": 0.0, "other": 0.3}))
+    assert said["human-outside"] == "none"

@@ -64,6 +64,18 @@ def test_shares_of_men():
             caption_bias.shares_of_men(bad)
 
 
+def test_occupations_without_a_share_are_even_and_named():
+    even = caption_bias.without_share("labour")
+    named = [o in caption_bias.LABOUR_NAMES for o in emoji.OCCUPATIONS]
+    assert even.sum() == len(emoji.OCCUPATIONS) - sum(named) > 0
+    for bias in ("labour", "reversed"):
+        assert (caption_bias.without_share(bias) == (caption_bias.shares_of_men(bias) == 0.5)).all()
+    for bias in ("balanced", "men:0.5"):  # even on purpose
+        assert not caption_bias.without_share(bias).any()
+    with pytest.raises(InputError, match="men:SHARE"):
+        caption_bias.without_share("none")
+
+
 def test_neutral_captions_follow_the_share(seeds):
     people = caption_bias.people(8)
     batch = caption_bias._batches(people, caption_bias.shares_of_men("men:0.9"))
