@@ -81,14 +81,15 @@ def sweep(g: Generator) -> Figure:
 @house
 def foretold_levels(generators: Sequence[Generator]) -> Figure:
     """Draw the mean share drawn by neutral prompts against the one foretold, a mark per model."""
-    made, axes = figure(height=3.9, width=4.9)
+    made, axes = figure(height=4.0, width=5.6)
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.8)
     axes.fill_between([0, 1], [-0.1, 0.9], [0.1, 1.1], color="#eeeeee", zorder=0)
     for g, (foretold, drawn) in zip(generators, levels(generators), strict=True):
         axes.plot(foretold, drawn, **_look(g))
     axes.set(xlabel="mean share of women foretold from the sweep", xlim=(-0.03, 1.03),
              ylabel="mean share drawn by neutral prompts", ylim=(-0.03, 1.03))  # fmt: skip
-    _legend(axes, generators, loc="lower right", fontsize=8)
+    axes.set_aspect("equal")
+    _legend(axes, generators, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     return made
 
 
@@ -124,7 +125,7 @@ def parts(generators: Sequence[Generator]) -> Figure:
 @house
 def training(generators: Sequence[Generator]) -> Figure:
     """Draw the own log-odds against the logit of the training share, a line per set of three."""
-    made, axes = figure(height=3.0, width=4.9)
+    made, axes = figure(height=3.0, width=5.6)
     triples = training_triples(generators)
     for triple in triples.values():
         x = sorted(triple)
@@ -133,10 +134,11 @@ def training(generators: Sequence[Generator]) -> Figure:
         axes.plot(logit(x), [own_part(triple[share]) for share in x], **look)
     ends = np.array([-1.5, 1.5])
     axes.plot(ends, ends, color="black", linewidth=0.8, linestyle="--")
-    axes.annotate("slope 1", (1.5, 1.5), fontsize=8, va="bottom", ha="right")
+    axes.annotate("slope 1", (1.55, 1.5), fontsize=8, va="center", ha="left")
     axes.set(xlabel="logit of the training share of women",
              ylabel=r"own log-odds $k\,(1/2 - t^*)$")  # fmt: skip
-    _legend(axes, [g for t in triples.values() for g in t.values()], loc="upper left", fontsize=7)
+    drawn = [g for triple in triples.values() for g in triple.values()]
+    _legend(axes, drawn, loc="center left", bbox_to_anchor=(1.06, 0.5), fontsize=8)
     return made
 
 
@@ -178,7 +180,7 @@ def placements(generators: Sequence[Generator]) -> Figure:
     axes.invert_yaxis()
     axes.set(xlabel="mean imbalance over occupations, sampling taken off (0: balance)",
              xlim=(-0.02, 0.52))  # fmt: skip
-    _legend(axes, generators, loc="lower right", fontsize=7)
+    _legend(axes, generators, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     return made
 
 
