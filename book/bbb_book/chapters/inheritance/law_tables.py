@@ -25,6 +25,7 @@ __all__ = [
     "rivals_table",
     "show_levels",
     "show_parts",
+    "show_switches",
 ]
 
 
@@ -139,6 +140,21 @@ def show_parts(generators: Sequence[Generator]) -> None:
     show_number("parts-against", (begotten * own < 0).sum(), digits=0)
     for name, part in (("parts-begotten", begotten), ("parts-own-size", own)):
         say(name, _mean(abs(part), 1))
+
+
+def show_switches(generators: Sequence[Generator]) -> None:
+    """Glue by how much seeds move the switch: the mean range over designs that differ by no more.
+
+    Training share and size are held, one vector and tokens are told apart.
+    """
+    found: dict[str, dict[str, list[float]]] = {"pooled": {}, "tokens": {}}
+    for g in generators:
+        d = g.design
+        same = f"{d.encoder} {d.women:g} {d.noise:g} {d.size}"
+        found[d.conditioning].setdefault(same, []).append(g.values["switch"])
+    for name, kind in (("switch-vector", "pooled"), ("switch-tokens", "tokens")):
+        ranges = [max(each) - min(each) for each in found[kind].values() if len(each) > 1]
+        say(name, f"{np.mean(ranges):.2f}" if ranges else "not measured")
 
 
 def placements_table(generators: Sequence[Generator]) -> pd.DataFrame:
