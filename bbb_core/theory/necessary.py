@@ -234,7 +234,8 @@ def necessary_radius(
     --------
     >>> necessary_radius(2.0, target=0.5, delta=0.1, epsilon=0.1).round(3).tolist()
     0.257
-    >>> necessary_radius(2.0, target=0.5, delta=0.1, epsilon=0.1, inequality="pinsker").tolist()
+    >>> triangle = necessary_radius(2.0, target=0.5, delta=0.1, epsilon=0.1, inequality="pinsker")
+    >>> triangle.round(3).tolist()
     0.15
     """
     checks.choice("inequality", inequality, list(get_args(Form)))

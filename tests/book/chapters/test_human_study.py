@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -100,8 +99,7 @@ def test_planted_values_outside_their_intervals_are_named(monkeypatch):
         evidence.results, "show_number", lambda name, x, digits: said.update({name: int(x)})
     )
     balance = pd.DataFrame({"low": [0.0, 0.2], "high": [0.1, 0.4]}, index=["one", "other"])
-    found = SimpleNamespace(balance=balance)
-    evidence.show_recovery(found, pd.Series({"other": 0.45, "one": 0.1}))
+    evidence.show_recovery(balance, pd.Series({"other": 0.45, "one": 0.1}))
     assert said == {"human-inside": 1, "human-prompts": 2, "human-outside": "other"}
-    evidence.show_recovery(found, pd.Series({"one": 0.0, "other": 0.3}))
+    evidence.show_recovery(balance, pd.Series({"one": 0.0, "other": 0.3}))
     assert said["human-outside"] == "none"

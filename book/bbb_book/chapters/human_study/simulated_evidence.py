@@ -86,9 +86,9 @@ def balance_rows(found: Collected) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def show_recovery(found: Collected, planted: pd.Series) -> None:
+def show_recovery(balance: pd.DataFrame, planted: pd.Series) -> None:
     """Glue how many intervals of the imbalance hold the planted one, and whose do not."""
-    table = found.balance.loc[planted.index]
+    table = balance.loc[planted.index]
     inside = (table["low"] <= planted) & (planted <= table["high"])
     results.show_number("human-inside", inside.sum(), digits=0)
     results.show_number("human-prompts", len(inside), digits=0)
