@@ -167,6 +167,7 @@ CHOICES: Mapping[str, Mapping[str, Check]] = {
         "certified": _occupation,
         "biases": _each(_caption_bias),
         "score_seeds": _each(free),
+        "cell_seeds": _each(free),
     },
     "published_generations": _SOURCE,
     "real_alignment_scores": _SOURCE,
