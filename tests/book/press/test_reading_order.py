@@ -1,0 +1,73 @@
+"""The order of a chapter's page: question, lead figure, answer, ..., parameters last."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from docutils import nodes
+from docutils.utils import new_document
+
+from bbb_book.press.chapters import chapters
+from bbb_book.press.reading_order import RUN, ReadingOrder
+
+BOOK = Path(__file__).parents[3] / "book"
+CHAPTERS = chapters(BOOK)
+
+
+def cell(*tags: str) -> nodes.container:
+    return nodes.container(classes=["cell", *(f"tag_{tag}" for tag in tags)], names=[tags[0]])
+
+
+def section(title: str, *children: nodes.Node) -> nodes.section:
+    return nodes.section("", nodes.title("", title), *children, names=[title])
+
+
+def page(*children: nodes.Node) -> nodes.document:
+    document = new_document("page")
+    document += section("Chapter", *children)
+    ReadingOrder(document).apply()
+    return document
+
+
+def order(parent: nodes.Element) -> list[str]:
+    return [child["names"][0] if child.get("names") else child.astext() for child in parent[1:]]
+
+
+def opening() -> list[nodes.Node]:
+    answer = nodes.admonition(names=["answer"])
+    question = nodes.paragraph("", "question")
+    return [cell("parameters"), cell("hide-cell"), question, answer, cell("claim")]
+
+
+def test_question_figure_answer_and_the_parameters_last() -> None:
+    document = page(
+        *opening(), section("Method", cell("lead"), cell("table")), section(RUN, cell("command"))
+    )
+    (chapter,) = document.children
+    assert order(chapter) == ["question", "lead", "answer", "claim", "Method", RUN]
+    assert order(chapter[-2]) == ["table"]
+    assert order(chapter[-1])[0] == "command"
+    assert order(chapter[-1])[2:] == ["parameters", "hide-cell"]
+
+
+def test_pages_without_the_last_section_stay_as_they_are() -> None:
+    document = page(*opening(), section("Method", cell("lead")))
+    (chapter,) = document.children
+    assert order(chapter) == ["parameters", "hide-cell", "question", "answer", "claim", "Method"]
+    empty = new_document("empty")
+    ReadingOrder(empty).apply()
+    assert empty.children == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_chapter_follows_the_template(name: str) -> None:
+    text = CHAPTERS[name].text
+    titles = re.findall(r"(?m)^## (.+)$", text)
+    assert titles[-2:] == ["What was registered", RUN]
+    assert "What would change our mind" in titles
+    first, rest = text.split("\n## ", 1)
+    assert "{admonition} What this chapter establishes" in first
+    assert len(re.findall(r"tags: \[lead\b", text)) == ("mystnb:" not in first)
+    assert rest.count("results.register_table") == 1
