@@ -5,17 +5,18 @@ from __future__ import annotations
 import base64
 import functools
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 import matplotlib
+import numpy as np
 from cycler import cycler
 from matplotlib.figure import Figure
 
 from bbb_core.errors import InputError
 
-__all__ = ["COLOURS", "DPI", "RC", "WIDTH", "Look", "figure", "house", "palette"]
+__all__ = ["COLOURS", "DPI", "RC", "WIDTH", "Look", "figure", "house", "palette", "picture_grid"]
 
 P = ParamSpec("P")
 WIDTH = 6.5
@@ -120,6 +121,52 @@ def figure(
     with matplotlib.rc_context(RC):
         made = _HouseFigure(figsize=(width, height), layout="constrained")
         return made, made.subplots(rows, columns, **subplots)
+
+
+def picture_grid(
+    tiles: Any, *, rows: Sequence[str], blocks: Sequence[str], across: int = 8
+) -> Figure:
+    """Return a figure of pictures in labelled blocks, each at about 64 pixels of the page or more.
+
+    Parameters
+    ----------
+    tiles : array_like, shape [rows, blocks, pictures, 3, height, width]
+        Bytes.
+    rows, blocks : sequence of str
+        Labels at the left and above.
+    across : int
+        Pictures side by side at most: blocks that do not fit stand below, in a further band.
+    """
+    made = np.asarray(tiles)
+    _, count, shown, _, size, _ = made.shape
+    abreast = min(count, max(1, across // shown))
+    bands = -(-count // abreast)
+    gap, apart = max(1, size // 16), max(2, size // 4)
+    side = WIDTH / (abreast * (shown + 0.3) + 1.6)
+    fig, axes = figure(bands, 1, height=bands * (side * 1.1 * len(rows) + 0.4), squeeze=False)
+    for band, own in enumerate(axes[:, 0]):
+        part = made[:, band * abreast : (band + 1) * abreast]
+        lines, centres = [], []
+        for row in part:
+            strip, x, centres = [], 0, []
+            for block in row:
+                width = shown * (size + gap)
+                centres.append(x + (width - gap) / 2)
+                white = ((0, 0), (0, 0), (0, gap), (0, gap))
+                strip.append(np.concatenate(list(np.pad(block, white, constant_values=255)), 2))
+                strip.append(np.full((3, size + gap, apart), 255, np.uint8))
+                x += width + apart
+            lines.append(np.concatenate(strip, 2))
+        picture = np.concatenate(lines, 1).transpose(1, 2, 0)
+        own.imshow(picture, interpolation="nearest")
+        own.set_xlim(-0.5, abreast * (shown * (size + gap) + apart) - 0.5)
+        own.set_xticks(centres, blocks[band * abreast : (band + 1) * abreast])
+        own.set_yticks([(size + gap) * i + size / 2 for i in range(len(rows))], rows)
+        own.xaxis.tick_top()
+        own.tick_params(length=0)
+        own.grid(visible=False)
+        own.spines[:].set_visible(False)
+    return fig
 
 
 def house(draw: Callable[P, Figure]) -> Callable[P, Figure]:

@@ -12,7 +12,7 @@ from bbb_book.chapters.emoji_model.drawing_distances import distances_to_drawing
 from bbb_book.data import emoji
 from bbb_book.generators.people import reader
 from bbb_book.generators.studies import GROUPS, Study, drawings
-from bbb_book.style import figure, house, palette
+from bbb_book.style import figure, house, palette, picture_grid
 from bbb_core.stats import binomial_interval
 
 __all__ = [
@@ -49,34 +49,24 @@ def _show(axes: Any, picture: np.ndarray, labels: Sequence[str] = (), *, rows: i
 
 
 @house
-def originals(size: int, occupations: Sequence[str]) -> Figure:
-    """Draw the original drawings: person, man, woman in six tones."""
+def originals(size: int, occupations: Sequence[str], tones: Sequence[str]) -> Figure:
+    """Draw the original drawings: person, man, woman in some tones."""
     people = emoji.load_emoji_people(size=size, occupations=list(occupations))
     pictures = (people.images * 255).round().numpy().astype(np.uint8)
-    rows = pictures.reshape(len(occupations), -1, *pictures.shape[1:])
-    fig, axes = figure(height=5.2 * len(rows) / rows.shape[1] + 0.5)
-    _show(axes, _tiles(rows), occupations, rows=len(occupations))
-    width = (size + 2) * len(emoji.TONES)
-    axes.set_xticks([width * (i + 0.5) for i in range(3)], emoji.GROUPS)
-    axes.xaxis.tick_top()
-    return fig
+    tiles = pictures.reshape(len(occupations), 3, len(emoji.TONES), *pictures.shape[1:])
+    picked = [emoji.TONES.index(tone) for tone in tones]
+    return picture_grid(tiles[:, :, picked], rows=occupations, blocks=emoji.GROUPS, across=9)
 
 
 @house
-def samples(drawn: Mapping[str, Any], occupations: Sequence[str], *, shown: int = 6) -> Figure:
+def samples(drawn: Mapping[str, Any], occupations: Sequence[str], *, shown: int = 3) -> Figure:
     """Draw generations: prompts that name the man, the woman, and none."""
     sheet = np.asarray(drawn["sheet"])
-    shown = min(shown, sheet.shape[2])
     kinds = [1, 2, 0] if sheet.shape[1] == 3 else [0]
     names = {1: "male ...", 2: "female ...", 0: "neutral prompt"}
     picked = [emoji.OCCUPATIONS.index(o) for o in occupations]
-    rows = [np.concatenate([sheet[i, k, :shown] for k in kinds]) for i in picked]
-    fig, axes = figure(height=min(8.6, 5.2 * len(rows) / (shown * len(kinds)) + 0.5))
-    _show(axes, _tiles(rows), occupations, rows=len(rows))
-    width = (sheet.shape[-1] + 2) * shown
-    axes.set_xticks([width * (i + 0.5) for i in range(len(kinds))], [names[k] for k in kinds])
-    axes.xaxis.tick_top()
-    return fig
+    tiles = sheet[picked][:, kinds, : min(shown, sheet.shape[2])]
+    return picture_grid(tiles, rows=occupations, blocks=[names[k] for k in kinds], across=9)
 
 
 @house

@@ -16,7 +16,7 @@ from bbb_book.chapters.generalisation.chain_summary import (
     stage_effects,
 )
 from bbb_book.data.emoji import OCCUPATIONS
-from bbb_book.style import figure, house, palette
+from bbb_book.style import figure, house, palette, picture_grid
 
 __all__ = ["forest", "leans", "mitigations", "scatter", "sheet"]
 
@@ -126,19 +126,8 @@ def _whiskers(axes: Any, ends: np.ndarray, places: np.ndarray, look: Any, label:
 
 
 @house
-def sheet(encoders: Sequence[Encoder], *, occupations: int = 10) -> Figure:
+def sheet(encoders: Sequence[Encoder], *, occupations: int = 8) -> Figure:
     """Show the first image of neutral prompts, an encoder per row, an occupation per column."""
-    rows = [
-        np.concatenate(list(np.asarray(e.chains[0].values["sheet"])[:occupations, 0]), axis=2)
-        for e in encoders
-    ]
-    size = rows[0].shape[1]
-    made, axes = figure(height=0.6 + 0.62 * len(encoders))
-    axes.imshow(np.concatenate(rows, axis=1).transpose(1, 2, 0), interpolation="nearest")
-    axes.set_yticks((np.arange(len(rows)) + 0.5) * size, _names(encoders))
-    names = OCCUPATIONS[:occupations]
-    axes.set_xticks((np.arange(len(names)) + 0.5) * size, names, rotation=35, ha="right")
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    return made
+    tiles = [np.asarray(e.chains[0].values["sheet"])[:occupations, :1] for e in encoders]
+    names = [name.replace(" ", "\n") for name in OCCUPATIONS[:occupations]]
+    return picture_grid(np.stack(tiles), rows=_names(encoders), blocks=names)

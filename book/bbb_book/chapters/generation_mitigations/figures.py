@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bbb_book.data.emoji import OCCUPATIONS
-from bbb_book.style import figure, house, palette
+from bbb_book.style import figure, house, palette, picture_grid
 from bbb_core import rng
 from bbb_core.theory import inherited_share
 
@@ -36,22 +36,9 @@ def shares(made: Mapping[str, Any], methods: Sequence[str]) -> Figure:
 @house
 def pictures(made: Mapping[str, Any], methods: Sequence[str], occupations: Sequence[str]) -> Figure:
     """Draw generations under each mitigation, a row per mitigation."""
-    sheet = np.asarray(made["sheet"])
-    rows = []
-    for i in range(len(methods)):
-        own = [sheet[i, OCCUPATIONS.index(o)] for o in occupations]
-        rows.append(np.concatenate([np.concatenate(list(tiles), axis=2) for tiles in own], axis=2))
-    picture = np.concatenate(rows, axis=1).transpose(1, 2, 0)
-    fig, axes = figure(height=5.4 * picture.shape[0] / picture.shape[1] + 0.5)
-    axes.imshow(picture, interpolation="nearest")
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    height, width = picture.shape[0] / len(methods), picture.shape[1] / len(occupations)
-    axes.set_yticks([height * (i + 0.5) for i in range(len(methods))], methods)
-    axes.set_xticks([width * (i + 0.5) for i in range(len(occupations))], occupations)
-    axes.tick_params(length=0)
-    axes.xaxis.tick_top()
-    return fig
+    picked = [OCCUPATIONS.index(o) for o in occupations]
+    sheet = np.asarray(made["sheet"])[: len(methods), picked]
+    return picture_grid(sheet, rows=methods, blocks=occupations)
 
 
 @house

@@ -48,7 +48,7 @@ def ways(
     """Draw the share of women against the position of the prompt, with pictures."""
     counts = np.asarray(swept["counts"])
     share, low, high = _interval(counts, looks=counts.shape[0] * counts.shape[1])
-    fig, (top, bottom) = figure(2, 1, height=4.6, gridspec_kw={"height_ratios": [2.2, 1]})
+    fig, (top, bottom) = figure(2, 1, height=5.0, gridspec_kw={"height_ratios": [1.7, 1]})
     looks = palette(occupations)
     for i, occupation in enumerate(occupations):
         look = looks[occupation]

@@ -7,10 +7,15 @@ from typing import Any
 
 
 def parts(values: Mapping[str, Any]) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
-    """Return the chapter's long computations, which do not need each other: one per generator."""
+    """Return the chapter's long computations, which do not need each other: per generator."""
     from bbb_book.chapters.inheritance.designs import available, registered
     from bbb_book.chapters.inheritance.generators import Settings, generator_artefact
+    from bbb_book.chapters.inheritance.walk import walk_artefact, walked
 
     settings = Settings.of(values)
     usable = available(registered(values["at_most"]))
-    return [(generator_artefact, (design, settings)) for design in usable]
+    drawn = walked(usable, values["walk_encoders"])
+    return [
+        *((generator_artefact, (design, settings)) for design in usable),
+        *((walk_artefact, (design, settings, values["portraits"])) for design in drawn),
+    ]

@@ -14,7 +14,7 @@ from bbb_book.chapters.inheritance.foretold import Generator, levels, shares_of
 from bbb_book.chapters.inheritance.generators import PLACES, SHOWN
 from bbb_book.chapters.inheritance.law_claims import own_part, training_triples
 from bbb_book.chapters.inheritance.law_tables import parts_of
-from bbb_book.style import COLOURS, figure, house, palette
+from bbb_book.style import COLOURS, figure, house, palette, picture_grid
 from bbb_core import rng
 from bbb_core.theory import inherited_share
 
@@ -50,7 +50,7 @@ def sweep(g: Generator) -> Figure:
     """Draw a sweep: pictures on the way, shares with the fitted law, where neutral prompts lie."""
     v = g.values
     at, sheet = np.asarray(v["positions"]), np.asarray(v["sweep_sheet"])
-    made, (top, axes) = figure(2, 1, height=4.4, gridspec_kw={"height_ratios": [1, 1.9]})
+    made, (top, axes) = figure(2, 1, height=4.4, gridspec_kw={"height_ratios": [1, 2.7]})
     strip = np.concatenate([np.concatenate(list(row), axis=2) for row in sheet], axis=1).transpose(
         1, 2, 0
     )
@@ -187,20 +187,4 @@ def placements(generators: Sequence[Generator]) -> Figure:
 @house
 def pictures(g: Generator) -> Figure:
     """Draw what one generator made of four prompts at every placement."""
-    sheet = np.asarray(g.values["sheet"])
-    names = list(g.values["placed"])
-    rows = [
-        np.concatenate([np.concatenate(list(tiles), axis=2) for tiles in row], axis=2)
-        for row in sheet
-    ]
-    picture = np.concatenate(rows, axis=1).transpose(1, 2, 0)
-    made, axes = figure(height=5.6 * picture.shape[0] / picture.shape[1] + 0.4)
-    axes.imshow(picture, interpolation="nearest")
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    height, width = picture.shape[0] / len(names), picture.shape[1] / len(SHOWN)
-    axes.set_yticks([height * (i + 0.5) for i in range(len(names))], names)
-    axes.set_xticks([width * (i + 0.5) for i in range(len(SHOWN))], SHOWN)
-    axes.tick_params(length=0)
-    axes.xaxis.tick_top()
-    return made
+    return picture_grid(g.values["sheet"], rows=list(g.values["placed"]), blocks=SHOWN)

@@ -15,7 +15,7 @@ from bbb_book.chapters.intersections.cycle_balance import MODELS, ORDER, bounds
 from bbb_book.data.emoji import TONES
 from bbb_book.generators.studies import GROUPS
 from bbb_book.generators.symmetric_figures import turn_distance
-from bbb_book.style import figure, house, palette
+from bbb_book.style import figure, house, palette, picture_grid
 
 __all__ = [
     "LOOKS",
@@ -183,17 +183,5 @@ def cycle_shares(made: Mapping[str, Any], leans: Sequence[float]) -> Figure:
 def cycle_pictures(made: Mapping[str, Any], leans: Sequence[float], *, shape: int = 0) -> Figure:
     """Draw generations of one shape: a row per model, a block per prompt."""
     sheet = np.asarray(made["sheet"])[:, shape, :, :4]
-    rows = [np.concatenate(list(own.reshape(-1, *own.shape[2:])), axis=2) for own in sheet]
-    picture = np.concatenate(rows, axis=1).transpose(1, 2, 0)
-    fig, axes = figure(height=6.0 * picture.shape[0] / picture.shape[1] + 0.6)
-    axes.imshow(picture, interpolation="nearest")
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    size = sheet.shape[-1]
-    axes.set_yticks([size * (i + 0.5) for i in range(2)], MODELS)
-    width = picture.shape[1] / len(leans)
-    places = [width * (j + 0.5) for j in range(len(leans))]
-    axes.set_xticks(places, [f"{turn_distance(lean, order=ORDER):.2f}" for lean in leans])
-    axes.set_xlabel("distance eta from the fixed point")
-    axes.tick_params(length=0)
-    return fig
+    labels = [f"eta = {turn_distance(lean, order=ORDER):.2f}" for lean in leans]
+    return picture_grid(sheet, rows=MODELS, blocks=labels)

@@ -94,9 +94,9 @@ def subclass(models: ScoredModels) -> dict[str, Any]:
     )
 
 
-def pooled(models: list[ScoredModel]) -> tuple[np.ndarray, np.ndarray]:
+def pooled(models: list[ScoredModel], kind: str = "plain") -> tuple[np.ndarray, np.ndarray]:
     """Return the pools of several seeds side by side as further prompts, and the shares."""
-    return np.concatenate([_scaled(m) for m in models]), np.concatenate(
+    return np.concatenate([_scaled(m, kind) for m in models]), np.concatenate(
         [unfair_shares(m) for m in models]
     )
 

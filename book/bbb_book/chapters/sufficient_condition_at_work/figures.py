@@ -13,7 +13,7 @@ from bbb_book.chapters.sufficient_condition_at_work.share_differences import (
     path_kl_bounds,
 )
 from bbb_book.generators.symmetric_figures import turn_distance
-from bbb_book.style import figure, house, palette
+from bbb_book.style import figure, house, palette, picture_grid
 
 __all__ = ["curve", "pictures"]
 
@@ -44,18 +44,5 @@ def pictures(made: Mapping[str, Any], leans: Sequence[float], *, shape: int = 0)
     """Draw generations of one shape: a row per model, a block for every other prompt."""
     picked = list(range(0, len(leans), 2))
     sheet = np.asarray(made["sheet"])[:, shape, picked]
-    rows = [np.concatenate(list(own.reshape(-1, *own.shape[2:])), axis=2) for own in sheet]
-    picture = np.concatenate(rows, axis=1).transpose(1, 2, 0)
-    fig, axes = figure(height=5.4 * picture.shape[0] / picture.shape[1] + 0.6)
-    axes.imshow(picture, interpolation="nearest")
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    size = sheet.shape[-1]
-    axes.set_yticks([size * (i + 0.5) for i in range(2)], MODELS)
-    width = picture.shape[1] / len(picked)
     labels = [f"eta = {turn_distance(leans[j]):.2f}" for j in picked]
-    axes.set_xticks([width * (j + 0.5) for j in range(len(picked))], labels)
-    for j in range(1, len(picked)):
-        axes.axvline(width * j - 0.5, color="white", linewidth=3)
-    axes.tick_params(length=0)
-    return fig
+    return picture_grid(sheet[:, :, :3], rows=MODELS, blocks=labels, across=9)
