@@ -161,6 +161,7 @@ CHOICES: Mapping[str, Mapping[str, Check]] = {
     "generalisation": {"encoders": _each(_chain_encoder), "seeds": _each(free)},
     "generation_mitigations": {**_GENERATOR, "pictured": _each(_occupation)},
     "imbalanced_generations": {**_GENERATORS, "swept": _each(_occupation)},
+    "inheritance": {"walk_encoders": _each(_one_of("minilm", "e5", "glove", "clip:labour"))},
     "intersections": {
         **_GENERATORS,
         **_SOURCE,
