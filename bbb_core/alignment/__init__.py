@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from bbb_core.alignment.audit_results import ErrorEstimate as ErrorEstimate
     from bbb_core.alignment.audit_results import Witness as Witness
     from bbb_core.alignment.auditing import audit as audit
-    from bbb_core.alignment.baselines import isotonic as isotonic
-    from bbb_core.alignment.baselines import standardise_by_group as standardise_by_group
     from bbb_core.alignment.gaps import GroupGaps as GroupGaps
     from bbb_core.alignment.gaps import group_gaps as group_gaps
     from bbb_core.alignment.repairing import Repair as Repair
@@ -31,10 +29,8 @@ _HOME = {
     "alignment_score": "scores",
     "audit": "auditing",
     "group_gaps": "gaps",
-    "isotonic": "baselines",
     "predict_groups": "scores",
     "repair": "repairing",
-    "standardise_by_group": "baselines",
 }
 
 __all__ = sorted(_HOME)

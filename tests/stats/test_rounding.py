@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from bbb_book.chapters.intersections.gap_interactions import gap_interactions
-from bbb_core.alignment.baselines import standardise_by_group
 from bbb_core.alignment.gaps import group_gaps
 from bbb_core.embedding import association_test
 from bbb_core.errors import InputError
@@ -125,8 +124,3 @@ def test_gaps_of_equal_scores_are_no_evidence():
     other = np.tile(["x", "y"], 2 * k)
     table = gap_interactions(scores, groups, other, within=within, n_resamples=100)
     assert (table["p_value"] == 1).all()
-
-
-def test_scores_that_rounding_parts_have_no_spread():
-    with pytest.raises(InputError, match="'b' are constant"):
-        standardise_by_group([0.1, 0.5, 0.3, NEARLY], ["a", "a", "b", "b"])

@@ -24,8 +24,8 @@ from bbb_book.scorers.caption_bias import (
     shaded_captions,
     train_scorer,
 )
+from bbb_book.scorers.standardising import standardise_by_group
 from bbb_core import rng
-from bbb_core.alignment import standardise_by_group
 from bbb_core.alignment.scores import Strategy, alignment_score, predict_groups
 from bbb_core.embedding import calibrated_projection, centre_by_group, project_out
 from bbb_core.errors import InputError

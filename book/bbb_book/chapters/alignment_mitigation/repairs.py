@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bbb_book.chapters.alignment_mitigation.isotonic_repair import isotonic
 from bbb_book.chapters.alignment_mitigation.strategy_gaps import over_models
 from bbb_book.scorers.models import ScoredModels
-from bbb_core.alignment import isotonic, repair
+from bbb_core.alignment import repair
 
 __all__ = ["against_isotonic", "repair_ratios", "repair_table", "repaired"]
 
