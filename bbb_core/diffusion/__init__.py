@@ -9,7 +9,6 @@ from bbb_core.lazy import attach
 if TYPE_CHECKING:
     from bbb_core.diffusion.adapter import PipelineProcess as PipelineProcess
     from bbb_core.diffusion.calibration import calibrate as calibrate
-    from bbb_core.diffusion.group_calibration import calibrate_groups as calibrate_groups
     from bbb_core.diffusion.model_audit import audit_model as audit_model
     from bbb_core.diffusion.network import NetworkConfig as NetworkConfig
     from bbb_core.diffusion.oracle import GaussianMixtureOracle as GaussianMixtureOracle
@@ -42,7 +41,6 @@ _HOME = {
     "audit_model": "model_audit",
     "audit_sweep": "sweep_audit",
     "calibrate": "calibration",
-    "calibrate_groups": "group_calibration",
     "certificate": "path_tv",
     "generate": "sampling",
     "path_kl": "paths",

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bbb_core.embedding.crossed import summarise_gaps as summarise_gaps
     from bbb_core.embedding.encoder import Encoder as Encoder
     from bbb_core.embedding.encoder import ImageEncoder as ImageEncoder
-    from bbb_core.embedding.gaps import barycentric_coordinates as barycentric_coordinates
     from bbb_core.embedding.gaps import bias_gap as bias_gap
     from bbb_core.embedding.gaps import bias_ratio as bias_ratio
     from bbb_core.embedding.gaps import group_direction as group_direction
@@ -40,7 +39,6 @@ _HOME = {
     "Plan": "audit",
     "association_test": "association",
     "audit_embeddings": "audit",
-    "barycentric_coordinates": "gaps",
     "bias_gap": "gaps",
     "bias_ratio": "gaps",
     "calibrated_projection": "mitigations",

@@ -14,14 +14,7 @@ from torch import Tensor
 from bbb_core import checks
 from bbb_core.errors import InputError
 
-__all__ = [
-    "barycentric_coordinates",
-    "bias_gap",
-    "bias_ratio",
-    "group_direction",
-    "position",
-    "projection",
-]
+__all__ = ["bias_gap", "bias_ratio", "group_direction", "position", "projection"]
 
 
 def bias_gap(
@@ -151,63 +144,6 @@ def position(
             f"group_a and group_b are one point in row {row}; name groups that differ."
         )
     return ((p - a) * way).sum(1) / square
-
-
-def barycentric_coordinates(
-    neutral: Float[Tensor, "n d"], groups: Float[Tensor, "n m d"], *, tolerance: float = 0.1
-) -> Float[Tensor, "n m"]:
-    r"""Return where each neutral prompt lies among m group prompts.
-
-    .. math:: \sum_j \lambda_j(p)\, E(p_j) = \text{the point of the affine hull nearest to } E(p),
-        \qquad \sum_j \lambda_j(p) = 1
-
-    Where several sets of coordinates give that point, the one with the smallest sum of squares. For
-    two groups :math:`\lambda = (1 - t, t)`, and t is `position`.
-
-    Parameters
-    ----------
-    neutral
-        Rows of the neutral prompts; they need not be unit.
-    groups
-        The group prompts of each row, at least two that differ.
-    tolerance
-        In [0, 1]. Directions in which the group prompts of a row spread (singular value about their
-        mean) less than this part of their widest spread are left out of the hull. The prompts of
-        two attributes nearly form a parallelogram: what little they leave its plane is no
-        measure, and coordinates along it would be huge.
-
-    Returns
-    -------
-    Tensor
-        Affine in E(p), not clipped: negative outside the simplex. 1/m at the groups' mean.
-
-    Raises
-    ------
-    InputError
-        When a value is not finite, the shapes do not match, or all groups of a row are one point.
-
-    Examples
-    --------
-    >>> corners = torch.tensor([[[0.0, 0.0, 1.0], [2.0, 0.0, 1.0], [0.0, 2.0, 1.0]]])
-    >>> barycentric_coordinates(torch.tensor([[0.5, 1.0, 9.0]]), corners).round(decimals=4).tolist()
-    [[0.25, 0.25, 0.5]]
-    """
-    p = torch.as_tensor(checks.matrix("neutral", neutral)).to(torch.float64)
-    e = torch.as_tensor(checks.finite("groups", groups)).to(torch.float64)
-    if e.ndim != 3 or e.shape[::2] != p.shape or e.shape[1] < 2:
-        raise InputError(
-            f"groups has shape {tuple(e.shape)}; give [{len(p)}, groups, {p.shape[1]}] with at "
-            "least two groups."
-        )
-    low = checks.number("tolerance", tolerance, low=0, high=1)
-    middle = e.mean(1, keepdim=True)
-    u, spread, v = torch.linalg.svd(e - middle, full_matrices=False)
-    same = torch.nonzero(spread[:, 0] <= 1e-12 * e.flatten(1).norm(dim=1)).flatten()
-    if len(same):
-        raise InputError(f"groups are one point in row {int(same[0])}; name groups that differ.")
-    kept = spread >= max(low, 1e-9) * spread[:, :1]
-    along = torch.einsum("nrd,nd->nr", v, p - middle[:, 0])
-    return 1 / e.shape[1] + torch.einsum("nmr,nr->nm", u, torch.where(kept, along / spread, 0.0))
 
 
 def group_direction(

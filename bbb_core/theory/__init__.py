@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from bbb_core.theory.inequalities import tv_bound_from_kl as tv_bound_from_kl
     from bbb_core.theory.inheritance import inherited_log_odds as inherited_log_odds
     from bbb_core.theory.inheritance import inherited_share as inherited_share
-    from bbb_core.theory.inheritance import inherited_shares as inherited_shares
     from bbb_core.theory.internal import internal_imbalance as internal_imbalance
     from bbb_core.theory.internal import internal_share_bounds as internal_share_bounds
     from bbb_core.theory.necessary import cosine_radius as cosine_radius
@@ -38,7 +37,6 @@ _HOME = {
     "imbalance_lower_bound": "necessary",
     "inherited_log_odds": "inheritance",
     "inherited_share": "inheritance",
-    "inherited_shares": "inheritance",
     "internal_imbalance": "internal",
     "internal_share_bounds": "internal",
     "is_vacuous": "inequalities",

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from bbb_book.chapters.intersections import cell_law, figures, shaded_people
+from bbb_book.chapters.intersections.group_law import inherited_shares
 from bbb_book.chapters.intersections.shaded_people import CELLS, KINDS, CellStudy, simplex_mixtures
 from bbb_core.rng import generator
-from bbb_core.theory import inherited_shares
 
 ADDED = np.array([[g, s] for g in (0, 1) for s in (0, 1)], float)
 """Gender and shade of the four cells."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from bbb_book.chapters.inheritance.designs import Design, Prompts, fingerprint, open_prompts
+from bbb_book.chapters.inheritance.ideal_generator import kernel_weights
 from bbb_book.data import emoji
 from bbb_book.generators import placements
 from bbb_book.generators.placements import FURTHEST, swept_law
@@ -33,7 +34,6 @@ from bbb_core.diffusion import (
 )
 from bbb_core.diffusion.network import Denoiser
 from bbb_core.diffusion.noise import ImageStreams
-from bbb_core.theory.inheritance import kernel_weights
 
 __all__ = [
     "DOSES",

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bbb_book.chapters.intersections.group_calibration import calibrate_groups
+from bbb_book.chapters.intersections.group_law import inherited_shares
 from bbb_book.chapters.intersections.shaded_people import CELLS, KINDS
-from bbb_core.diffusion import calibrate, calibrate_groups
+from bbb_core.diffusion import calibrate
 from bbb_core.diffusion.calibration import FEWEST
 from bbb_core.stats import mean_interval
-from bbb_core.theory import inherited_shares
 
 __all__ = ["LAWS", "better_than", "distances", "drawn_counts", "foretold", "law_table", "pooled"]
 

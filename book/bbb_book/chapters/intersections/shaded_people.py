@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bbb_book.chapters.intersections.group_law import barycentric_coordinates
 from bbb_book.data import emoji
 from bbb_book.generators.studies import GROUPS, drawings, study_artefact
 from bbb_book.readers.nearest import NearestDrawing
@@ -29,7 +30,7 @@ from bbb_core.diffusion import (
     generate,
     train,
 )
-from bbb_core.embedding import barycentric_coordinates, position
+from bbb_core.embedding import position
 
 __all__ = ["CELLS", "KINDS", "CellStudy", "measure_cells", "measured", "simplex_mixtures"]
 

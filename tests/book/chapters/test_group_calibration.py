@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from bbb_book.chapters.intersections.group_calibration import calibrate_groups
+from bbb_book.chapters.intersections.group_law import inherited_shares
 from bbb_core.diffusion.calibration import calibrate
-from bbb_core.diffusion.group_calibration import calibrate_groups
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
-from bbb_core.theory.inheritance import inherited_share, inherited_shares
+from bbb_core.theory import inherited_share
 
 CORNERS = np.eye(3)
 LAW = np.array([[2.0, -1.5, 0.5], [-1.0, 1.5, -0.5], [-2.0, 0.0, 3.0]])

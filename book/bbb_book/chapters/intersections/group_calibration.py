@@ -20,7 +20,7 @@ def calibrate_groups(coordinates: Any, counts: Any, *, tolerance: float = 0.1) -
               = \sum_j \lambda_j\, (\ell_{ji} - \ell_{jr})
 
     Draw pictures at mixtures of the group prompts, count who is read on them, and
-    `bbb_core.theory.inherited_shares` foretells what any other prompt draws.
+    `group_law.inherited_shares` foretells what any other prompt draws.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def calibrate_groups(coordinates: Any, counts: Any, *, tolerance: float = 0.1) -
     tolerance : float
         In [0, 1]. Directions in which the rows spread (singular value about their mean) less than
         this part of their widest spread are left out, as in
-        `bbb_core.embedding.barycentric_coordinates`: rows of several simplices that are nearly
+        `group_law.barycentric_coordinates`: rows of several simplices that are nearly
         flat in nearly one direction decide nothing there.
 
     Returns
@@ -50,8 +50,9 @@ def calibrate_groups(coordinates: Any, counts: Any, *, tolerance: float = 0.1) -
     -----
     Multinomial logistic regression with Jeffreys' penalty, half the logarithm of the determinant of
     Fisher's information (Firth, 1993): finite where groups separate completely, and the same in
-    every coordinate system. For two groups it is the point estimate of `calibrate`. It has no
-    interval; resample units, such as occupations, for one.
+    every coordinate system. For two groups it is the point estimate of
+    `bbb_core.diffusion.calibrate`. It has no interval; resample units, such as occupations, for
+    one.
 
     Simulated: 1,000 sweeps of four groups, 35 points of 12 pictures, each prompt drawing mostly its
     own group. Entries are biased by .02 at most, with standard deviations up to .39; shares at the
