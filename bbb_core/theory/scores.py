@@ -1,4 +1,4 @@
-"""What a score rewards and what its gaps betray: theorems T4 (leaderboards) and T6 (no truth)."""
+"""What the gaps of a score betray where nobody knows the truth (theorem T6)."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from bbb_book.chapters.biased_embeddings.corollaries import smoothness_price
 from bbb_core import theory
 from bbb_core.errors import InputError
 from bbb_core.theory import inequalities, necessary
@@ -87,7 +88,7 @@ def test_at_the_necessary_radius_the_share_is_just_balanced(
         lam, radius / 2, target=target, delta=delta, inequality=inequality
     )
     assert imbalance > 0.05
-    price = theory.smoothness_price(radius, **options, inequality=inequality)
+    price = smoothness_price(radius, **options, inequality=inequality)
     assert price == pytest.approx(lam)
 
 
@@ -97,7 +98,7 @@ def test_radius_without_slope_is_infinite_and_no_radius_is_needed_when_nothing_i
     for form in ({}, {"inequality": "pinsker"}):
         assert theory.necessary_radius(0.0, target=0.5, delta=0.1, **form) == np.inf
         assert theory.necessary_radius(0.0, target=0.5, delta=0.5, **form) == 0
-        assert theory.smoothness_price(0.0, target=0.5, delta=0.1, **form) == np.inf
+        assert smoothness_price(0.0, target=0.5, delta=0.1, **form) == np.inf
 
 
 def test_triangle_forms_by_hand() -> None:
@@ -110,7 +111,7 @@ def test_triangle_forms_by_hand() -> None:
     assert radius == pytest.approx(0.1)
     radii = theory.necessary_radius([2.0, 0.0], target=[0.5, 0.9], delta=0.0, **old)
     assert radii.tolist() == [0.25, np.inf]
-    price = theory.smoothness_price(0.2, target=0.5, delta=0.1, epsilon=0.1, **old)
+    price = smoothness_price(0.2, target=0.5, delta=0.1, epsilon=0.1, **old)
     assert price == pytest.approx(1.5)
     kl = 2 * (3.0 * 0.4) ** 2  # KL <= 2 Lambda^2 r^2, here beyond the reach of Pinsker
     assert theory.lipschitz_tv_bound(3.0, 0.4, **old) == 1
@@ -146,25 +147,6 @@ def test_symmetric_bound_on_a_normal_law_and_by_hand() -> None:
     assert theory.symmetric_imbalance_bound(0.5, [9.0], defect_kl=3.0).tolist() == [1.0]
 
 
-def test_internal_balance_by_hand() -> None:
-    assert theory.internal_imbalance([0.2, 0.5, 0.3]) == pytest.approx(0.3)
-    assert theory.internal_imbalance([0.2, 0.2]) == 0
-    low, high = theory.internal_share_bounds([0.4, 0.98, 0.01], delta=0.05)
-    assert low.tolist() == pytest.approx([0.55, 0.0, 0.94])
-    assert high.tolist() == pytest.approx([0.65, 0.07, 1.0])
-    assert theory.internal_share_bounds(0.4, delta=0.05, weight=0.6)[1] == pytest.approx(0.62)
-
-
-@given(angle=st.floats(0, np.pi))
-def test_cosine_radius_on_the_circle(angle: float) -> None:
-    distance = np.hypot(np.cos(angle) - 1, np.sin(angle))
-    assert theory.cosine_radius(np.cos(angle)) == pytest.approx(distance, abs=1e-7)
-
-
-def test_cosines_of_rounded_vectors_are_clipped() -> None:
-    assert theory.cosine_radius([1 + 5e-10, -1 - 5e-10]).tolist() == [0.0, 2.0]
-
-
 @given(seed=st.integers(0, 1000), d=st.integers(2, 6))
 def test_reflection_distance_by_a_householder_matrix(seed: int, d: int) -> None:
     p, a, b = np.random.default_rng(seed).normal(size=(3, d))
@@ -192,46 +174,6 @@ def test_the_defect_counts_twice() -> None:
     assert difference > np.sqrt(defect / 2)  # once is not enough
 
 
-@given(seed=st.integers(0, 10_000), w=unit)
-def test_internal_share_lemma_on_finite_laws(seed: int, w: float) -> None:
-    """Two groups' laws on four points; the last two points are read as neither or wrongly."""
-    rng = np.random.default_rng(seed)
-    cells = np.array([0, 1, 0, 2])  # point -> group a, b, or none (2)
-    law_a, law_b = rng.dirichlet([5, 0.3, 2, 0.3]), rng.dirichlet([0.3, 5, 0.3, 0.5])
-    delta = max(1 - law_a[cells == 0].sum(), 1 - law_b[cells == 1].sum())
-    neutral = w * law_a + (1 - w) * law_b
-    distance = np.abs(neutral - law_a).sum() / 2
-    low, high = theory.internal_share_bounds(distance, delta=min(delta, 1.0), weight=w)
-    share = neutral[cells == 0].sum()
-    assert low - 1e-12 <= share <= high + 1e-12
-
-
-def test_both_sides_of_the_internal_share_lemma_are_attained() -> None:
-    delta, w = 0.1, 0.3
-    # left: group a's own law errs by delta, the other lies nowhere near it
-    law_a, law_b = np.array([1 - delta, 0, delta]), np.array([0, 1.0, 0])
-    neutral = w * law_a + (1 - w) * law_b
-    low, _ = theory.internal_share_bounds(np.abs(neutral - law_a).sum() / 2, delta=delta / w * w)
-    assert neutral[0] >= low
-    alone = np.abs(law_a - law_a).sum() / 2  # p = p_a: v = 1, share = 1 - delta
-    assert theory.internal_share_bounds(alone, delta=delta)[0] == pytest.approx(law_a[0])
-    # right: b's errors fall into S_a on a point that a never draws
-    law_a, law_b = np.array([1.0, 0, 0]), np.array([0, delta, 1 - delta])
-    neutral = w * law_a + (1 - w) * law_b
-    distance = np.abs(neutral - law_a).sum() / 2
-    high = theory.internal_share_bounds(distance, delta=delta, weight=w)[1]
-    assert neutral[:2].sum() == pytest.approx(high)  # S_a: points 0 and 1
-
-
-def test_price_of_fairness_against_all_generators() -> None:
-    scores, target = np.array([0.31, 0.22, 0.27]), np.array([0.2, 0.5, 0.3])
-    best = max(w @ scores for w in np.random.default_rng(0).dirichlet(np.ones(3), 2000))
-    price = theory.price_of_fairness(scores, target)
-    assert best - target @ scores <= price
-    assert price == pytest.approx(0.31 - target @ scores)
-    assert theory.price_of_fairness([0.4, 0.2]) == pytest.approx(0.1)  # half the gap
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -248,18 +190,12 @@ def test_price_of_fairness_against_all_generators() -> None:
             lambda: theory.symmetric_imbalance_bound(1.0, 0.1, defect_constant=-1.0),
             "defect_constant is -1",
         ),
-        (lambda: theory.cosine_radius(1.1), "cosine is 1.1"),
-        (lambda: theory.cosine_radius([0.5, -1 - 1e-8]), "cosine is -1"),
-        (lambda: theory.cosine_radius(np.nan), "cosine"),
         (lambda: theory.lipschitz_constant(1.0, [[1.0]]), "sigmas has shape"),
         (lambda: theory.lipschitz_constant(1.0, [1.0, 0.0, 0.0]), "sigmas is 0 at step 2"),
         (lambda: theory.symmetric_imbalance_bound(1.0, -0.1), "reflection is -0.1"),
-        (lambda: theory.internal_imbalance([[0.1, 0.2]]), "distances has shape"),
         (lambda: theory.reflection_distance(1.0, 2.0, 3.0), "shapes"),
         (lambda: theory.reflection_distance([1.0], [2.0], [2.0]), "group_a equals group_b"),
         (lambda: theory.reflection_distance([1.0], [2.0, 1], [2.0, 0]), "shapes"),
-        (lambda: theory.internal_imbalance([0.1]), "distances has shape"),
-        (lambda: theory.price_of_fairness([0.1, 0.2], [0.5, 0.6]), "target sums to 1.1"),
     ],
 )
 def test_bad_input_names_the_argument(call, words: str) -> None:

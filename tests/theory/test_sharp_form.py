@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from bbb_book.chapters.biased_embeddings.corollaries import smoothness_price
 from bbb_core import theory
 from bbb_core.theory import necessary, symmetry  # noqa: F401 (loaded before the clock runs)
 
@@ -45,7 +46,7 @@ def test_never_weaker_than_the_older_forms(
     imbalance = theory.imbalance_lower_bound(1.0, product, **options)
     old = theory.imbalance_lower_bound(1.0, product, **options, inequality=older)
     assert imbalance >= old - 1e-12
-    for least in (theory.necessary_radius, theory.smoothness_price):
+    for least in (theory.necessary_radius, smoothness_price):
         assert least(2.0, **options) >= least(2.0, **options, inequality=older) - 1e-12
 
 
@@ -178,6 +179,6 @@ def test_ends() -> None:
     assert theory.necessary_radius(0.0, target=0.5, delta=0.1) == np.inf
     two = theory.necessary_radius(0.5, target=0.5, delta=normal.cdf(-2))
     assert two == pytest.approx(2)  # Phi^-1(1 - delta) is 2, Phi^-1(1/2) is 0
-    assert theory.smoothness_price([0.5, 0.0], target=0.5, delta=normal.cdf(-2)).tolist() == (
+    assert smoothness_price([0.5, 0.0], target=0.5, delta=normal.cdf(-2)).tolist() == (
         pytest.approx([2, np.inf])
     )

@@ -14,9 +14,9 @@ from bbb_book.chapters.fairness_criteria.finite_generator import (
     mixture,
     total_variation,
 )
+from bbb_book.chapters.fairness_criteria.internal_balance import internal_share_bounds
 from bbb_core.balance import NONE
 from bbb_core.errors import InputError
-from bbb_core.theory import internal_share_bounds
 
 laws = (
     st.lists(st.integers(0, 9), min_size=4, max_size=4)

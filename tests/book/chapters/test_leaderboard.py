@@ -10,7 +10,7 @@ from bbb_book.chapters.reward_for_imbalance.leaderboard import (
     leaderboard,
     simulate_leaderboards,
 )
-from bbb_core import theory
+from bbb_book.chapters.reward_for_imbalance.score_formulas import leaderboard_sample_size
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
@@ -32,7 +32,7 @@ def test_agrees_with_the_formula_for_one_prompt():
     means, deviations = scores.mean(axis=2)[0], scores.std(axis=2)[0]
     setting = {"fair": [0.5, 0.5], "unfair": [1.0, 0.0]}
     board = leaderboard(scores, **setting)
-    expected = theory.leaderboard_sample_size(means=means, deviations=deviations, **setting)
+    expected = leaderboard_sample_size(means=means, deviations=deviations, **setting)
     assert board.images() == pytest.approx(expected)
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bbb_book.chapters.fairness_criteria.finite_generator import FiniteGenerator, mixture
+from bbb_book.chapters.fairness_criteria.internal_balance import internal_share_bounds
 from bbb_book.chapters.whose_label import two_groups as two
-from bbb_core import theory
 from bbb_core.balance.labels import correct_labels
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
@@ -133,7 +133,7 @@ def test_leaky_shares_hold_on_finite_laws_and_are_attained():
             assert low - 1e-12 <= g.share("a") <= high + 1e-12
     assert two.leaky_shares(0.3, 0.3, leak=0.2)[0] == pytest.approx(0.3 * 0.8)
     assert two.leaky_shares(0.3, 0.3, leak=0.2)[1] == pytest.approx(0.3 + 0.7 * 0.2)
-    v = theory.internal_share_bounds(0.0, delta=0.2)[0]  # the lemma of D3 at w = 1 agrees
+    v = internal_share_bounds(0.0, delta=0.2)[0]  # the lemma of D3 at w = 1 agrees
     assert v == pytest.approx(two.leaky_shares(1, 1, leak=0.2)[0])
 
 

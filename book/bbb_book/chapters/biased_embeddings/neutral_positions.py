@@ -10,6 +10,7 @@ import torch
 
 from bbb_book.chapters.biased_embeddings.assumption_breaks import LateDecision
 from bbb_book.chapters.biased_embeddings.bound_ladder import weight
+from bbb_book.chapters.biased_embeddings.corollaries import smoothness_price
 from bbb_book.oracles.exact_law import exact_comparison
 from bbb_book.oracles.lipschitz import lipschitz_constants
 from bbb_core import checks, device
@@ -22,7 +23,6 @@ from bbb_core.theory import (
     lipschitz_constant,
     necessary_radius,
     share_lower_bound,
-    smoothness_price,
     tv_bound_from_kl,
 )
 

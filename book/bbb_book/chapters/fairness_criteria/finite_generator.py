@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from bbb_book.chapters.fairness_criteria.internal_balance import internal_imbalance, internal_share
 from bbb_core import checks
 from bbb_core.balance.shares import NONE
 from bbb_core.errors import InputError
-from bbb_core.theory.internal import internal_imbalance, internal_share
 
 __all__ = ["FiniteGenerator", "mixture", "total_variation"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bbb_book.chapters.fairness_criteria.internal_balance import internal_imbalance
 from bbb_book.chapters.intersections.product_balance import intersectional_balance
-from bbb_core.theory import internal_imbalance
 
 __all__ = ["WORLDS", "worlds"]
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a score rewards: the formulas of theorem T4 (leaderboards)."""
 
 from __future__ import annotations
 
