@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bbb_core.diffusion.sampling import generate as generate
     from bbb_core.diffusion.schedule import Schedule as Schedule
     from bbb_core.diffusion.sweep_audit import audit_sweep as audit_sweep
-    from bbb_core.diffusion.symmetry import SymmetrisedProcess as SymmetrisedProcess
     from bbb_core.diffusion.training import TrainingConfig as TrainingConfig
     from bbb_core.diffusion.training import TrainingSet as TrainingSet
     from bbb_core.diffusion.training import train as train
@@ -35,7 +34,6 @@ _HOME = {
     "PipelineProcess": "adapter",
     "ReverseProcess": "process",
     "Schedule": "schedule",
-    "SymmetrisedProcess": "symmetry",
     "TrainingConfig": "training",
     "TrainingSet": "training",
     "audit_model": "model_audit",

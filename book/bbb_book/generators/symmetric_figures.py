@@ -20,11 +20,11 @@ from torch import Tensor
 
 from bbb_book.data.procedural import SHAPES, procedural_figures, read_groups, turn_groups
 from bbb_book.generators.path_divergences import path_divergences
+from bbb_book.generators.symmetrised import SymmetrisedProcess
 from bbb_core import rng
 from bbb_core.diffusion.network import NetworkConfig
 from bbb_core.diffusion.noise import ImageStreams, draw_normal
 from bbb_core.diffusion.sampling import DenoiserProcess, SchedulerProcess, generate
-from bbb_core.diffusion.symmetry import SymmetrisedProcess
 from bbb_core.diffusion.training import TrainingConfig, TrainingSet, train
 
 __all__ = [

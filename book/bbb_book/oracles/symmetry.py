@@ -12,13 +12,52 @@ from torch import Tensor
 from bbb_core import checks
 from bbb_core.diffusion.noise import Generators
 from bbb_core.diffusion.process import ReverseProcess
-from bbb_core.diffusion.symmetry import cyclic_average
 from bbb_core.errors import InputError
 
-__all__ = ["Isometry", "Switched", "Symmetrised", "reflection", "rotation", "switch"]
+__all__ = [
+    "Isometry",
+    "Switched",
+    "Symmetrised",
+    "cyclic_average",
+    "reflection",
+    "rotation",
+    "switch",
+]
 
+Map = Callable[[Tensor], Tensor]
 ORTHOGONAL = 1e-9
 """How far M^T M may be from the identity."""
+
+
+def cyclic_average(
+    function: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    condition: Tensor,
+    *,
+    sigma: Map,
+    tau: Map,
+    order: int,
+) -> Tensor:
+    r"""Return :math:`\frac1m \sum_{j=0}^{m-1} \sigma^{-j} f(\sigma^j x, \tau^j c)`.
+
+    With :math:`\sigma^m = id` and :math:`\tau^m = id` it is equivariant in (x, c), whatever f is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sign = lambda v: -v
+    >>> x, c = torch.tensor([2.0]), torch.tensor([1.0])
+    >>> cyclic_average(lambda x, c: x**2 + c, x, c, sigma=sign, tau=sign, order=2).item()
+    1.0
+    """
+    total = function(x, condition)
+    for j in range(1, order):
+        x, condition = sigma(x), tau(condition)
+        turned = function(x, condition)
+        for _ in range(order - j):  # sigma^(m - j) undoes sigma^j
+            turned = sigma(turned)
+        total = total + turned
+    return total / order
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from bbb_book.data.procedural import turn_groups
+from bbb_book.generators.symmetrised import SymmetrisedProcess
 from bbb_core import rng
 from bbb_core.diffusion.network import NetworkConfig, build_denoiser
 from bbb_core.diffusion.sampling import DenoiserProcess, generate
-from bbb_core.diffusion.symmetry import SymmetrisedProcess
 
 
 def turn_axes(c, order):

@@ -2,49 +2,16 @@ r"""Symmetrised denoisers: a model made exactly equivariant by averaging (theore
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
+from bbb_book.oracles.symmetry import Map, cyclic_average
 from bbb_core import checks
 from bbb_core.diffusion.network import Denoiser
 from bbb_core.diffusion.sampling import DenoiserProcess
 
-__all__ = ["SymmetrisedProcess", "cyclic_average"]
-
-Map = Callable[[Tensor], Tensor]
-
-
-def cyclic_average(
-    function: Callable[[Tensor, Tensor], Tensor],
-    x: Tensor,
-    condition: Tensor,
-    *,
-    sigma: Map,
-    tau: Map,
-    order: int,
-) -> Tensor:
-    r"""Return :math:`\frac1m \sum_{j=0}^{m-1} \sigma^{-j} f(\sigma^j x, \tau^j c)`.
-
-    With :math:`\sigma^m = id` and :math:`\tau^m = id` it is equivariant in (x, c), whatever f is.
-
-    Examples
-    --------
-    >>> import torch
-    >>> sign = lambda v: -v
-    >>> x, c = torch.tensor([2.0]), torch.tensor([1.0])
-    >>> cyclic_average(lambda x, c: x**2 + c, x, c, sigma=sign, tau=sign, order=2).item()
-    1.0
-    """
-    total = function(x, condition)
-    for j in range(1, order):
-        x, condition = sigma(x), tau(condition)
-        turned = function(x, condition)
-        for _ in range(order - j):  # sigma^(m - j) undoes sigma^j
-            turned = sigma(turned)
-        total = total + turned
-    return total / order
+__all__ = ["SymmetrisedProcess"]
 
 
 class SymmetrisedProcess(DenoiserProcess):
