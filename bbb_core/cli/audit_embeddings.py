@@ -50,8 +50,8 @@ def embeddings(**options: Any) -> None:
 
     The gap of a prompt p is cos(p, p_a) - cos(p, p_b). It is compared with the gap of nouns that
     name no occupation ("person"), with an interval over templates and word pairs, and p-values
-    adjusted for the number of occupations. The position is 0 at the prompts of the second group, 1
-    at those of the first, and 0.5 half way.
+    adjusted for the number of occupations. The position is 0 at the prompts of the first group, 1
+    at those of the second, and 0.5 half way.
     """
     if options["encoder"] is None:
         raise InputError("--encoder is missing; pass minilm, e5, glove, open_clip:... or table:...")

@@ -121,8 +121,9 @@ class EmbeddingAudit:
     Attributes
     ----------
     table
-        One row per occupation and contrast; ``position`` is 0 at the prompts of the second group
-        and 1 at those of the first (`position`), a mean over templates and pairs.
+        One row per occupation and contrast; ``position`` is 0 at the prompts of the first group
+        and 1 at those of the second (`position`), a mean over templates and pairs: a larger gap
+        goes with a smaller position.
     summary
         Counts, baseline and correlation with labour shares, ready for JSON.
     """

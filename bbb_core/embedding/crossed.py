@@ -46,7 +46,7 @@ class GapTable:
     """Bias gaps ``values[noun, template, pair]``, first word of a pair minus second.
 
     ``positions``, of the same shape, are where the neutral prompts lie on the way from the prompt
-    of the second word (0) to that of the first (1).
+    of the first word (0) to that of the second (1).
     """
 
     nouns: tuple[str, ...]
@@ -152,8 +152,8 @@ def family_gaps(encoder: Encoder, made: Sequence[PromptFamily]) -> list[np.ndarr
     Returns
     -------
     list of array, shape [2, family]
-        Gaps, and positions from the other group's prompt to that of the first; one array per group
-        but the first, in their order.
+        Gaps, and positions from the first group's prompt to the other's; one array per group but
+        the first, in their order.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def family_gaps(encoder: Encoder, made: Sequence[PromptFamily]) -> list[np.ndarr
                 f"the encoder gives {shortened(a)!r} and {shortened(b)!r} one embedding, so a gap "
                 "between them is zero whatever the occupation; use other words."
             )
-        pair = bias_gap(neutral, first, other), position(neutral, other, first)
+        pair = bias_gap(neutral, first, other), position(neutral, first, other)
         gaps.append(np.stack([one.numpy() for one in pair]))
     return gaps
 

@@ -63,7 +63,7 @@ def test_a_table_needs_just_the_prompts_that_are_listed(table):
         unit[texts.index(f"a photo of a {word}nurse")] for word in ("", "female ", "male ")
     )
     assert found["nurse"]["gap"] == pytest.approx(float(nurse @ woman - nurse @ man), abs=1e-6)
-    where = float((nurse - man) @ (woman - man) / (woman - man).square().sum())  # 0: man, 1: woman
+    where = float((nurse - woman) @ (man - woman) / (man - woman).square().sum())  # 0 at the first
     assert found["nurse"]["position"] == pytest.approx(where, abs=1e-5)
     assert found["nurse"]["p"] is None
     assert found["judge"]["share_women"] is None

@@ -140,7 +140,7 @@ def test_positions_are_measured_beside_the_gaps_and_kept_with_them():
     options = {"templates": ["{}"], "pairs": ["she/he", "woman/man"], "place": "alone"}
     table = measure_gaps(encoder, ["nurse", "engineer"], **options)
     p, a, b = encoder.encode_text(["engineer", "woman", "man"]).double().split(1)
-    assert table.positions[1, 0, 1] == pytest.approx(float(position(p, b, a)), abs=1e-6)
+    assert table.positions[1, 0, 1] == pytest.approx(float(position(p, a, b)), abs=1e-6)
     kept = table.only(nouns=["engineer"], pairs=["woman/man"])
     assert np.array_equal(kept.positions, table.positions[1:, :, 1:])
     with pytest.raises(InputError, match="positions has shape"):
