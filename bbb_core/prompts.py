@@ -10,19 +10,7 @@ from typing import Literal
 
 from bbb_core.errors import InputError
 
-__all__ = [
-    "BARE_TEMPLATE",
-    "GENDER_NOUN_PAIRS",
-    "GENDER_PAIRS",
-    "OCCUPATIONS",
-    "PERSON_NOUNS",
-    "TEMPLATES",
-    "PromptFamily",
-    "families",
-    "families_from_templates",
-    "fill",
-    "word_pair",
-]
+__all__ = ["PromptFamily", "families", "families_from_templates", "fill", "word_pair"]
 
 #: Sentence templates. ``{}`` is the place of the noun phrase; ``a {}`` becomes ``an {}`` on need.
 TEMPLATES: tuple[str, ...] = (

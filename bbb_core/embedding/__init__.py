@@ -25,14 +25,12 @@ if TYPE_CHECKING:
     from bbb_core.embedding.gaps import group_direction as group_direction
     from bbb_core.embedding.gaps import position as position
     from bbb_core.embedding.gaps import projection as projection
-    from bbb_core.embedding.load import ENCODER_SPECS as ENCODER_SPECS
     from bbb_core.embedding.load import load_encoder as load_encoder
     from bbb_core.embedding.mitigations import calibrated_projection as calibrated_projection
     from bbb_core.embedding.mitigations import centre_by_group as centre_by_group
     from bbb_core.embedding.mitigations import project_out as project_out
 
 _HOME = {
-    "ENCODER_SPECS": "load",
     "Encoder": "encoder",
     "GapTable": "crossed",
     "ImageEncoder": "encoder",

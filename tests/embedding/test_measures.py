@@ -256,7 +256,7 @@ MEASURES = {
     "association_test (two sets)": Declared(_weat, -2, 2, "negate"),
 }
 NOT_MEASURES = {
-    "ENCODER_SPECS", "Encoder", "GapTable", "ImageEncoder", "Plan", "audit_embeddings",
+    "Encoder", "GapTable", "ImageEncoder", "Plan", "audit_embeddings",
     "calibrated_projection", "centre_by_group", "load_encoder",
     "measure_gaps", "position", "project_out", "summarise_gaps",
 }  # fmt: skip
