@@ -1,46 +1,32 @@
-"""Checkpoints of models and of unfinished training runs: safetensors, signed, whole or not at all.
+"""Saved models: safetensors, signed, whole or not at all.
 
-One format: tensors, and in the file's metadata what is said of them (JSON) with a digest of both.
+Tensors, and in the file's metadata what is said of them (JSON) with a digest of both.
 No code of a file runs, and a flipped byte is noticed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bbb_core import rng
 from bbb_core.diffusion.network import Denoiser, NetworkConfig, build_denoiser
 from bbb_core.errors import InputError
 from bbb_core.io.files import regular_file, shown
 from bbb_core.io.identity import digest, input_hash
 from bbb_core.io.writing import atomic_write
 
-if TYPE_CHECKING:
-    from bbb_core.diffusion.training import Augmentation, TrainingConfig, TrainingSet
-
-__all__ = [
-    "load_model",
-    "load_state",
-    "read_tensors",
-    "run_identity",
-    "save_model",
-    "save_state",
-    "write_tensors",
-]
+__all__ = ["load_model", "read_tensors", "save_model", "write_tensors"]
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 LARGEST = 1 << 36
 """Bytes of a file of weights."""
-MODEL, STATE = "model.safetensors", "state.safetensors"
-PROBES = 64
-"""Draws of an augmentation whose outcomes are its identity."""
+MODEL = "model.safetensors"
 
 
 def _hash_of(tensors: Mapping[str, Tensor]) -> str:
@@ -155,106 +141,3 @@ def load_model(folder: Path) -> Denoiser:
     model = build_denoiser(config)
     model.load_state_dict({k: v.float() for k, v in tensors.items()})
     return model.eval()
-
-
-def run_identity(
-    data: TrainingSet,
-    network: NetworkConfig,
-    config: TrainingConfig,
-    *,
-    start: Denoiser | None,
-    augmentation: Augmentation | None,
-) -> dict[str, str]:
-    """Return a hash of each input that decides a training run, by the input's name.
-
-    Data and weights count by their values, an augmentation by what it does to the first images
-    with `PROBES` fixed generators.
-    """
-    parts = {
-        name: input_hash(name, getattr(data, name))
-        for name in ("images", "conditions", "pairs", "weights")
-    }
-    parts |= {"network": digest(asdict(network)), "training configuration": digest(asdict(config))}
-    parts["start weights"] = _hash_of({} if start is None else start.state_dict())
-    if augmentation is not None:
-        few, probes = data.images[:8], (rng.torch_generator(0, "probe", i) for i in range(PROBES))
-        done = [input_hash("images", augmentation(few.clone(), generator=g)) for g in probes]
-        parts["augmentation"] = digest(done)
-    return parts
-
-
-def save_state(
-    folder: Path,
-    identity: Mapping[str, str],
-    model: Denoiser,
-    average: Denoiser,
-    optimizer: Any,
-    losses: Sequence[float],
-    snapshots: Mapping[int, Mapping[str, Tensor]],
-) -> None:
-    """Write an unfinished run: weights, their average, optimiser, losses and snapshots."""
-    inner = getattr(optimizer, "optimizer", optimizer)
-    parts: dict[str, Mapping[str, Any]] = {
-        "model": model.state_dict(),
-        "average": average.state_dict(),
-    }
-    parts |= {f"optimizer {i}": slot for i, slot in inner.state_dict()["state"].items()}
-    parts |= {f"snapshot {step}": kept for step, kept in snapshots.items()}
-    tensors = {
-        f"{part}/{name}": torch.as_tensor(value)
-        for part, values in parts.items()
-        for name, value in values.items()
-    }
-    write_tensors(Path(folder) / STATE, tensors, {"identity": identity, "losses": list(losses)})
-
-
-def load_state(
-    folder: Path,
-    identity: Mapping[str, str],
-    model: Denoiser,
-    average: Denoiser,
-    optimizer: torch.optim.Optimizer,
-) -> tuple[list[float], dict[int, dict[str, Tensor]]]:
-    """Restore an unfinished run where there is one; return its losses and snapshots so far.
-
-    Raises
-    ------
-    InputError
-        When the folder cannot be made; when the state is damaged, or belongs to a run on other
-        inputs: it names them.
-    """
-    path = Path(folder) / STATE
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"checkpoint is {str(folder)!r}, which cannot be made a folder ({error.strerror}); "
-            "choose another place."
-        ) from None
-    if not path.exists():
-        return [], {}
-    tensors, said = read_tensors(path)
-    theirs = said.get("identity")
-    if not isinstance(theirs, dict) or not isinstance(said.get("losses"), list):
-        raise InputError(f"{shown(path)} is no state of a training run; choose another folder.")
-    names = sorted(theirs.keys() | identity.keys())
-    other = [name for name in names if theirs.get(name) != identity.get(name)]
-    if other:
-        raise InputError(
-            f"{shown(path)} is the state of a run with other {', '.join(other)}; choose another "
-            "folder."
-        )
-    parts: dict[str, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        part, _, name = key.partition("/")
-        parts.setdefault(part, {})[name] = value
-    for name, module in (("model", model), ("average", average)):
-        _require_shapes(module, parts.get(name, {}), path)
-        module.load_state_dict(parts[name])
-
-    def numbered(kind: str) -> dict[int, dict[str, Tensor]]:
-        found = (part.split() for part in parts if part.startswith(f"{kind} "))
-        return {int(number): parts[f"{kind} {number}"] for _, number in found}
-
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": numbered("optimizer")})
-    return said["losses"], numbered("snapshot")

@@ -1,7 +1,4 @@
-"""Training of a denoiser: seeded step by step, so an interrupted run ends like a whole one.
-
-Serves the chapter "A diffusion model of emoji people".
-"""
+"""Training of a denoiser: every random number of a step comes from the seed and that step."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
@@ -19,7 +15,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from bbb_core import checks, progress, rng
-from bbb_core.diffusion.checkpoint import load_state, run_identity, save_state
 from bbb_core.diffusion.network import Denoiser, NetworkConfig, build_denoiser
 from bbb_core.errors import InputError
 
@@ -208,9 +203,6 @@ def train(
     *,
     start: Denoiser | None = None,
     augmentation: Augmentation | None = None,
-    checkpoint: Path | None = None,
-    checkpoint_every: int = 500,
-    stop_after: int | None = None,
     snapshots: Sequence[int] = (),
     device: str | None = None,
 ) -> TrainingRun:
@@ -228,15 +220,6 @@ def train(
         A model to go on from (fine-tuning); by default fresh weights from the seed.
     augmentation
         Called as ``augmentation(images, generator=...)`` on the images [batch, c, h, w] of a step.
-    checkpoint
-        Folder for the state of an unfinished run. Where it holds a state of the same run, training
-        goes on from there and ends with the same weights and snapshots as an uninterrupted run.
-        It is the same run if every input is, by content: data, network, configuration, start
-        weights and augmentation (`bbb_core.diffusion.checkpoint.run_identity`).
-    checkpoint_every
-        Steps between two states, at least 1.
-    stop_after
-        Stop (with a state written) after so many steps in this call; for tests and short leases.
     snapshots
         Steps, from 1 to ``config.steps``, after which the averaged weights are kept as well.
     device
@@ -250,8 +233,7 @@ def train(
     Raises
     ------
     InputError
-        When the checkpoint is damaged, belongs to a run on other inputs, or is past a snapshot
-        that it does not hold; when `start` is another network, or a number is out of range.
+        When `start` is another network, or a number is out of range.
 
     Examples
     --------
@@ -266,11 +248,8 @@ def train(
     from accelerate import Accelerator
     from torch.optim.swa_utils import AveragedModel
 
-    checks.integer("checkpoint_every", checkpoint_every, low=1)
     for step in snapshots:
         checks.integer("snapshots", step, low=1, high=config.steps)
-    if stop_after is not None:
-        checks.integer("stop_after", stop_after, low=0)
     if start is not None and start.config != network:
         raise InputError("start has another shape than network; pass network=start.config.")
     accelerator = Accelerator(cpu=device == "cpu")
@@ -291,24 +270,14 @@ def train(
     )
     losses: list[float] = []
     kept: dict[int, dict[str, Tensor]] = {}
-    if checkpoint is not None:
-        known = run_identity(data, network, config, start=start, augmentation=augmentation)
-        losses, kept = load_state(checkpoint, known, model, average, optimizer)
-        lost = [step for step in snapshots if step <= len(losses) and step not in kept]
-        if lost:
-            raise InputError(
-                f"snapshots asks for step {lost[0]}, which the state in {checkpoint} has passed "
-                "without keeping it; choose another folder."
-            )
-    ema.n_averaged.fill_(len(losses) + 1)  # the weights before the first step count, too
+    ema.n_averaged.fill_(1)  # the weights before the first step count, too
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     mine = slice(accelerator.process_index, None, accelerator.num_processes)
     half = config.precision == "bfloat16"
-    began, first = time.perf_counter(), len(losses)
-    end = config.steps if stop_after is None else min(config.steps, first + stop_after)
+    began = time.perf_counter()
     spread = float(model.scale)
     wrapped.train()
-    bar = progress.bar(range(first, end), desc="training")
+    bar = progress.bar(range(config.steps), desc="training")
     for step in bar:
         for group in optimizer.param_groups:
             group["lr"] = config.rate(step)
@@ -326,12 +295,7 @@ def train(
         losses.append(float(accelerator.reduce(loss.detach(), "mean")))
         if step % 10 == 0:
             bar.set_postfix(loss=f"{sum(losses[-50:]) / len(losses[-50:]):.4f}")
-        done = step + 1
-        if done in snapshots:
-            kept[done] = {k: v.detach().cpu().clone() for k, v in average.state_dict().items()}
-        due = done == end or done % checkpoint_every == 0
-        if checkpoint is not None and due and accelerator.is_main_process:
-            save_state(checkpoint, known, model, average, optimizer, losses, kept)
+        if step + 1 in snapshots:
+            kept[step + 1] = {k: v.detach().cpu().clone() for k, v in average.state_dict().items()}
     seconds = time.perf_counter() - began
-    asked = {step: kept[step] for step in sorted(set(snapshots)) if step in kept}
-    return TrainingRun(average.eval(), config, tuple(losses), seconds, asked)
+    return TrainingRun(average.eval(), config, tuple(losses), seconds, kept)

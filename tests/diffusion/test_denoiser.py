@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -85,15 +87,29 @@ def test_impossible_shapes_are_refused():
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_an_interrupted_run_ends_like_a_whole_one(tmp_path, precision):
+def test_a_run_is_a_function_of_its_inputs_and_keeps_its_snapshots(precision):
     config = TrainingConfig(steps=6, batch=4, warmup=2, precision=precision)
-    whole = train(data(), NETWORK, config, device="cpu")
-    folder = tmp_path / "run"
-    part = train(data(), NETWORK, config, device="cpu", checkpoint=folder, stop_after=4)
-    assert len(part.losses) == 4
-    rest = train(data(), NETWORK, config, device="cpu", checkpoint=folder)
-    assert rest.losses == whole.losses
-    assert torch.equal(weights(rest.model), weights(whole.model))
+    one = train(data(), NETWORK, config, device="cpu", snapshots=(6, 3))
+    two = train(data(), NETWORK, config, device="cpu", snapshots=(3,))
+    assert one.losses == two.losses
+    assert torch.equal(weights(one.model), weights(two.model))
+    assert list(one.snapshots) == [3, 6]
+    kept, last = (torch.cat([p.flatten() for p in one.snapshots[k].values()]) for k in (3, 6))
+    assert torch.equal(kept, torch.cat([p.flatten() for p in two.snapshots[3].values()]))
+    assert torch.equal(last, weights(one.model))
+    assert not torch.equal(kept, last)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"snapshots": (7,)}, "snapshots is 7; pass at most 6"),
+        ({"start": build_denoiser(replace(NETWORK, layers=2))}, r"pass network=start\.config"),
+    ],
+)
+def test_what_does_not_fit_a_run_is_named(options, said):
+    with pytest.raises(InputError, match=said):
+        train(data(), NETWORK, TrainingConfig(steps=6, batch=4), device="cpu", **options)
 
 
 def test_training_learns():
