@@ -16,7 +16,7 @@ from bbb_core.alignment.confidence_limits import Limits, normal_to_t, t_to_norma
 from bbb_core.alignment.gap_noise import few_units
 from bbb_core.alignment.groups import group_table
 from bbb_core.alignment.residuals import ScoredRows, group_sums
-from bbb_core.alignment.sampling_errors import cluster_noise
+from bbb_core.alignment.sampling_errors import cluster_noise, row_noise
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
@@ -66,6 +66,19 @@ def test_few_units_by_hand():
     assert noise.limits.below.scale[0] == pytest.approx(spread)
     assert noise.freedom[0] == 2
     assert noise.p_value[0] >= 2 / 8  # flips of three signs
+
+
+def test_rows_are_few_units():
+    """Errors r: V = sum (r - mean)^2 n / (n - 1), and one imagined row as far out as any."""
+    r, n = np.array([0.1, -0.2, 0.3, 0.05]), 4
+    f, table = np.full(n, 0.4), group_table(["all"] * n, n)
+    rows = ScoredRows(table, f, f + r, np.zeros(n, np.int64), 1)
+    found = row_noise(rows, group_sums(rows), None, 10, generator(0))
+    variance = ((r - r.mean()) ** 2).sum() * n / (n - 1)
+    assert found.group.estimate[0] == pytest.approx(r.mean())
+    assert found.group.below.scale[0] == pytest.approx(np.sqrt(variance + 0.2**2) / n)
+    assert found.group.above.scale[0] == pytest.approx(np.sqrt(variance + 0.3**2) / n)
+    assert found.freedom == n - 1
 
 
 @pytest.mark.parametrize("k", [2, 3, 5])
