@@ -18,6 +18,7 @@ from bbb_book.chapters.inheritance.designs import Design, registered
 from bbb_book.chapters.inheritance.foretold import Generator
 from bbb_book.chapters.reward_for_imbalance import rig as rigging
 from bbb_book.chapters.reward_for_imbalance.leaderboard import leaderboard
+from bbb_book.chapters.reward_for_imbalance.score_formulas import mean_score, mixture_variance
 from bbb_book.scorers.design import audit_design
 from bbb_book.scorers.models import ScoredModel, ScoredModels
 from bbb_core import theory
@@ -37,8 +38,8 @@ def test_moments_give_the_mean_and_the_variance_of_any_share():
     means, spreads = scores.mean(2), scores.std(2)
     for share in (0.0, 0.3, 0.8, 1.0):
         shares = [share, 1 - share]
-        mean = [theory.mean_score(shares, m) - m[1] for m in means]
-        variance = [theory.mixture_variance(shares, m, s) for m, s in zip(means, spreads)]
+        mean = [mean_score(shares, m) - m[1] for m in means]
+        variance = [mixture_variance(shares, m, s) for m, s in zip(means, spreads)]
         assert share * found["difference"] == pytest.approx(np.mean(mean))
         mixed = share * found["men"] + (1 - share) * found["women"]
         assert mixed + share * (1 - share) * found["squared"] == pytest.approx(np.mean(variance))
