@@ -1,0 +1,1 @@
+"""The chapter *What real CLIP says of occupations*."""
