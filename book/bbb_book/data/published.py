@@ -120,6 +120,26 @@ SOURCES: dict[str, Source] = {
         citation="chen2024mjbench",
         content="Alignment scores of 1,548 images: 30 occupations x requested demographics.",
     ),
+    "clip-vitb32-classes": Source(
+        file="detic_oid_clip_vitb32_a_cname.npy",
+        repository="facebookresearch/Detic",
+        commit="436cda2a2347df60a7c66daca0e8c59f93dc5e79",
+        location="datasets/metadata/oid_clip_a+cname.npy",
+        digest="b24dbd0adf6244ae769aa609c8541bb80c4d60380d0841b8da4d7091faf5fe0a",
+        licence="Apache-2.0",
+        citation="zhou2022detic",
+        content="Text vectors of CLIP ViT-B/32 for 500 OpenImages classes, 500 x 512.",
+    ),
+    "clip-rn50-classes": Source(
+        file="unidetector_oid_clip_rn50_manyprompt.npy",
+        repository="zhenyuw16/UniDetector",
+        commit="eb182535178ecfad18142bed2e03b458a0a8f451",
+        location="clip_embeddings/oid_clip_a+cname_rn50_manyprompt.npy",
+        digest="8434b39d5916640afb72a939dfbff7a6b5367337fe84f88e333dbd8f79c57094",
+        licence="Apache-2.0",
+        citation="wang2023unidetector",
+        content="Text vectors of CLIP RN50 for the same classes, 500 x 1024.",
+    ),
 }
 """Every published file by its name."""
 SCORERS = {"clipscore_v2": "CLIPScore", "ImageReward": "ImageReward", "hps_v2.1": "HPSv2.1"}
@@ -189,9 +209,12 @@ def load(name: str) -> pd.DataFrame:
     Raises
     ------
     DataUnavailable, InputError
-        As `path` does; and `InputError` with the line number if the text is malformed.
+        As `path` does; and `InputError` with the line number if the text is malformed, or if the
+        file holds vectors and no table of text.
     """
     file = path(name)
+    if file.suffix == ".npy":
+        raise InputError(f"{name} holds vectors; read it as table:{file.name}:NAMES.txt.")
     text = file.read_text(encoding="utf-8")
     parse = parse_mj_bench if name == "mj-bench-bias" else parse_counts
     return parse(text, name=file.name)

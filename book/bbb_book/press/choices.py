@@ -172,6 +172,7 @@ CHOICES: Mapping[str, Mapping[str, Check]] = {
     },
     "published_generations": _SOURCE,
     "real_alignment_scores": _SOURCE,
+    "real_clip": {**_SOURCE, "encoders": _each(_encoder), "template": _template},
     "reward_for_imbalance": {**_SCORERS, "encoder": _encoder, "generators": _generators},
     "sufficient_condition_at_work": {"encoder": _encoder},
 }
