@@ -1,4 +1,4 @@
-"""The chapter on real CLIP: pairs, gaps and their differences by hand, word sets, no data at all."""
+"""The chapter on real CLIP: pairs and gaps by hand, their differences, word sets, no data."""
 
 from __future__ import annotations
 

@@ -189,8 +189,8 @@ def show_objects(found: Artefact | None, *, shown: int = 5) -> None:
     show_or_say("things-n", len(found["things"]), digits=0)
     show_or_say("things-least-p", tests["p_holm"].min(), digits=2)
     show_or_say("things-largest", tests["effect"].abs().max(), digits=2)
-    say("things-men", _listed(men))
-    say("things-women", _listed(women))
+    say("things-men", _listed([name.title() for name in men]))
+    say("things-women", _listed([name.title() for name in women]))
     say("things-standing", "; ".join(summary["standing"]) or "none")
     say("things-cosines", " and ".join(f"{c:.2f}" for c in cosines))
 
@@ -198,6 +198,7 @@ def show_objects(found: Artefact | None, *, shown: int = 5) -> None:
 def show_order(orders: pd.DataFrame | None) -> None:
     """Glue the rank correlation with the first text encoder."""
     _show("clip-encoder", None if orders is None else orders.iloc[0])
+    say("clip-encoder-name", NOT_MEASURED if orders is None else str(orders.index[0]))
 
 
 def yardstick_table(found: Artefact | None, orders: pd.DataFrame | None) -> Any:
@@ -235,11 +236,14 @@ def weat_table(found: Artefact | None) -> Any:
     t = found["tests"]
     return pd.DataFrame(
         {
-            "CLIP": t["model"], "to women": t["women"], "to men": t["men"],
+            "CLIP": t["model"],
+            "to women": t["women"],
+            "to men": t["men"],
             "effect": t["effect"].map("{:+.2f}".format),
-            "woman/man alone": t["effect_adults"].map("{:+.2f}".format),
-            "girl/boy alone": t["effect_children"].map("{:+.2f}".format),
-            "p": t["p_value"].map("{:.3f}".format), "least p": t["least"].map("{:.0e}".format),
-            "adjusted p": t["p_holm"].map("{:.2f}".format),
+            "adults": t["effect_adults"].map("{:+.2f}".format),
+            "children": t["effect_children"].map("{:+.2f}".format),
+            "p": t["p_value"].map("{:.3f}".format),
+            "least p": t["least"].map("{:.1g}".format),
+            "adjusted": t["p_holm"].map("{:.2f}".format),
         }
     ).style.hide(axis="index")  # fmt: skip

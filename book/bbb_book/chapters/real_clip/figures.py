@@ -62,7 +62,7 @@ def forest(found: Artefact, *, confidence: float = 0.95) -> Figure:
     ax.set_ylim(-0.8, len(gaps) - 0.2)
     ax.grid(axis="y", visible=False)
     ax.set_xlabel("gap of CLIP's score, female minus male picture (cosine)")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    fig.legend(loc="outside upper center", ncols=2)
     return fig
 
 
@@ -77,7 +77,7 @@ def yardsticks(found: Artefact, encoders: pd.DataFrame) -> Figure:
         "women drawn by SD 1.5": gaps["share_drawn"],
         f"gap in {first.split('/')[-1]}": encoders[first].reindex(gaps.index),
     }
-    fig, axes = figure(1, len(panels), height=3.0, sharey=True)
+    fig, axes = figure(1, len(panels), height=3.5, sharey=True)
     for ax, (name, x), look in zip(axes, panels.items(), palette(panels).values(), strict=True):
         known = np.isfinite(x)
         ax.axhline(0, color="black", linewidth=0.8)
@@ -106,7 +106,7 @@ def _name(ax: Any, x: pd.Series, y: pd.Series) -> None:
 _SHORT = {"Martial Arts Instructor": "instructor", "IT Support Technician": "IT technician"}
 _BESIDE = {
     "Construction Worker": (5, -3), "Engineer": (5, -8), "IT Support Technician": (5, -10),
-    "Martial Arts Instructor": (3, -10),
+    "Martial Arts Instructor": (5, -19),
 }  # fmt: skip
 """Places, in points, for names that would lie on one another."""
 
