@@ -112,6 +112,8 @@ ALLOWED: dict[str, dict[str, str]] = {
         "nearly everything": "exact intervals of flagged sizes",
         "every statement": DESIGN,
     },
+    "fig-clip-forest": {"ViT-H/14": "name of a model"},
+    "fig-clip-yardsticks": {"Diffusion 1.5": "name of a model"},
     "fig-reward-prices": {"the other half": DESIGN},
     "fig-reward-curve": {"all scorers": DESIGN, "0.95": "what is drawn"},
     "fig-defect": {"Twice": PROOF, "factor two": PROOF, "half of it": PROOF},
@@ -135,6 +137,7 @@ PROSE = {
     "limits": "95 %",
     "notation": "95 %",
     "published_generations": "1.5 95 % 5 %",  # a model's version; levels
+    "real_clip": "1.5",  # a model's version
     "reward_for_imbalance": "0.95 0.30 0.26",  # a level; an example
     "sufficient_condition": "0.95",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -115,7 +115,7 @@ def _show(name: str, row: Mapping[str, float] | None, *, digits: int = 2) -> Non
     say(f"{name}-interval", f"[{row['low']:.{digits}f}, {row['high']:.{digits}f}]")
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     words = [name.casefold() if name.istitle() else name for name in names]
     return "none" if not words else " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
@@ -197,7 +197,7 @@ def show_objects(found: Artefact | None, *, shown: int = 5) -> None:
 
 def show_order(orders: pd.DataFrame | None) -> None:
     """Glue the rank correlation with the first text encoder."""
-    _show("clip-encoder", None if orders is None else orders.iloc[0])
+    _show("clip-encoder", None if orders is None else orders.iloc[0].to_dict())
     say("clip-encoder-name", NOT_MEASURED if orders is None else str(orders.index[0]))
 
 
