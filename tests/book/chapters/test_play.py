@@ -39,7 +39,7 @@ def test_moments_give_the_mean_and_the_variance_of_any_share():
     for share in (0.0, 0.3, 0.8, 1.0):
         shares = [share, 1 - share]
         mean = [mean_score(shares, m) - m[1] for m in means]
-        variance = [mixture_variance(shares, m, s) for m, s in zip(means, spreads)]
+        variance = [mixture_variance(shares, m, s) for m, s in zip(means, spreads, strict=True)]
         assert share * found["difference"] == pytest.approx(np.mean(mean))
         mixed = share * found["men"] + (1 - share) * found["women"]
         assert mixed + share * (1 - share) * found["squared"] == pytest.approx(np.mean(variance))
@@ -92,7 +92,8 @@ def pages(tmp_path_factory) -> dict[str, Path]:
         "rig": rigging.rig(scorers()),
     }
     for name, shown in made.items():
-        text = f"<!doctype html><html lang=en><meta charset=utf-8><title>{name}</title><style>{STYLE}</style>"
+        text = f"<!doctype html><html lang=en><meta charset=utf-8><title>{name}</title>"
+        text += f"<style>{STYLE}</style>"
         (folder / f"{name}.html").write_text(text + f"<h1>{name}</h1>" + shown.data + "</html>")
     return {name: folder / f"{name}.html" for name in made}
 
