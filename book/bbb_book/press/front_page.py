@@ -1,0 +1,206 @@
+"""Sphinx extension: the front page's picture, and the one number that no chapter glues.
+
+``{portraits-on-the-way}`` draws what the book's main generator makes of points between the prompts
+of two groups. Everything comes from the artefacts that lie in the repository, whatever preset
+is built; where they are missing the page says so. ``{first-step}`` says how well the generator's
+first reverse step ranks occupations.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from bbb_book.results.artefacts import committed_dir
+from bbb_book.results.rules import NOT_MEASURED
+from bbb_book.results.storage import load
+
+__all__ = ["Way", "first_step", "setup", "ways"]
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One occupation: pictures between two groups' prompts, and its neutral prompt.
+
+    Attributes
+    ----------
+    occupation : str
+        Its name.
+    pictures : np.ndarray
+        One picture per position, from the man's prompt to the woman's, [positions, 3, size, size].
+    position, switch : float
+        Where the neutral prompt lies on that way, and where the generator draws both alike.
+    foretold : float
+        The share of women that slope, switch and position give.
+    women, read : int
+        Images of the neutral prompt read as a woman, and as a woman or a man.
+    """
+
+    occupation: str
+    pictures: np.ndarray
+    position: float
+    switch: float
+    foretold: float
+    women: int
+    read: int
+
+
+def _stored(prefix: str, folder: Path, **wanted: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield parameters and results of the stored artefacts of that name and these parameters."""
+    for path in sorted(folder.glob(f"{prefix}*/manifest.json")):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        parameters = manifest["parameters"]
+        if all(parameters.get(key) == value for key, value in wanted.items()):
+            yield {**parameters, **load(path.parent, manifest["results"])}
+
+
+def ways(folder: Path | None = None) -> list[Way]:
+    """Return the main generator's ways, one per occupation that was swept picture by picture.
+
+    An empty list if the folder (that of the repository by default) lacks one of the three artefacts
+    that they are made of.
+    """
+    from bbb_book.data.emoji import OCCUPATIONS
+    from bbb_core.theory import inherited_share
+
+    folder = committed_dir() if folder is None else folder
+    swept = next(_stored("people-sweep-", folder), None)
+    study = swept and swept["study"]
+    law = next(_stored("people-switch-", folder, study=study), None)
+    plain = {"study": study, "tuning": None, "at": None, "guidance": 1.0}
+    drawn = next((a for a in _stored("people-draw-", folder, **plain) if a["n_neutral"]), None)
+    if swept is None or law is None or drawn is None:
+        return []
+    found = []
+    for name, pictures in zip(swept["occupations"], swept["sheet"], strict=True):
+        row = OCCUPATIONS.index(name)
+        t, switch = float(law["t"][row]), float(law["own_switches"][row])
+        men, women = (int(n) for n in drawn["neutral"][row][:2])
+        foretold = float(inherited_share(t, law["slope"], switch))
+        found.append(Way(name, pictures[:, 0], t, switch, foretold, women, men + women))
+    return found
+
+
+def first_step(folder: Path | None = None) -> str:
+    """Return the mean rank correlation of the first reverse step with who is drawn, as text.
+
+    Over the calibrated generators of the law of inheritance, as in that chapter's table; empty if
+    fewer than two are stored.
+    """
+    from bbb_book.chapters.inheritance.designs import Design
+    from bbb_book.chapters.inheritance.foretold import Generator, calibrated, ranks
+    from bbb_core.stats import mean_interval
+
+    folder = committed_dir() if folder is None else folder
+    made = []
+    for values in _stored("inheritance-", folder):
+        fields = {k: v for k, v in values["design"].items() if k != "dataclass"}
+        made.append(Generator(Design(**fields), values))
+    if len(made) < 2:
+        return ""
+    found = ranks(calibrated(made))["first step"]
+    mean = mean_interval(found[np.isfinite(found)])
+    return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
+
+
+def _strip(pictures: np.ndarray, scale: int = 4) -> str:
+    """Return pictures side by side, enlarged pixel by pixel, as the address of a PNG."""
+    from PIL import Image
+
+    row = np.concatenate(list(pictures), axis=2).transpose(1, 2, 0)
+    row = row.repeat(scale, axis=0).repeat(scale, axis=1)
+    buffer = io.BytesIO()
+    Image.fromarray(row).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _place(t: float, points: int) -> float:
+    """Return where position t lies on a strip, in percent of its width: 0 in the first picture."""
+    return 100 * (float(np.clip(t, 0, 1)) * (points - 1) + 0.5) / points
+
+
+def _row(way: Way) -> str:
+    name, n = html.escape(way.occupation), len(way.pictures)
+    prompt, switch = _place(way.position, n), _place(way.switch, n)
+    side = "after" if way.position >= way.switch else "before"
+    alt = (
+        f"Portraits of a {name} that turn from a man to a woman along the way. The neutral prompt "
+        f"lies {side} the switch."
+    )
+    return f"""<div class="bbb-way">
+<p class="bbb-way-name">a {name}</p>
+<div class="bbb-way-strip">
+<img src="{_strip(way.pictures)}" alt="{alt}" width="{n * 66}" height="66">
+<span class="bbb-way-switch" style="left:{switch:.2f}%"></span>
+<span class="bbb-way-prompt bbb-{side}" style="left:{prompt:.2f}%">
+<span>“a photo of a {name}”</span></span>
+</div>
+<p class="bbb-way-drawn"><strong>{way.women} of {way.read}</strong> are women<br>
+{way.read * way.foretold:.0f} foretold</p>
+</div>"""
+
+
+def _summary(found: Sequence[Way]) -> str:
+    """Say on which side of the middle the prompts lie, and on which side of balance they draw."""
+    count = ("None", "One", "Two", "Three", "Four", "Five")
+    men_half = sum(way.position < 0.5 for way in found)
+    women = sum(2 * way.women > way.read for way in found)
+    several = "s lie" if men_half != 1 else " lies"
+    draw = "draw" if women != 1 else "draws"
+    return (
+        f"{count[men_half]} of these {count[len(found)].lower()} neutral prompt{several} nearer to "
+        f"the man’s prompt than to the woman’s; {count[women].lower()} {draw} mostly women. "
+    )
+
+
+class PortraitsOnTheWay(SphinxDirective):
+    """Draw the ways as one figure; the content is its caption."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Write pictures and marks as HTML, and the caption as any other text."""
+        found = ways()
+        if not found:
+            return [nodes.paragraph("", f"The pictures of this page are {NOT_MEASURED}.")]
+        ends = (
+            '<div class="bbb-way bbb-way-ends" aria-hidden="true"><p></p><p>'
+            "<span>“a photo of a male …”</span><span><i></i> switch: both drawn alike</span>"
+            "<span>“a photo of a female …”</span></p><p></p></div>"
+        )
+        text = "\n".join(_row(way) for way in found)
+        top = f'<figure class="bbb-ways" id="fig-ways">\n{ends}\n{text}\n<figcaption>'
+        caption = nodes.Element()
+        self.state.nested_parse(self.content, self.content_offset, caption)
+        summary = _summary(found)
+        caption[0].insert(0, nodes.strong("", summary))
+        bottom = nodes.raw("", "</figcaption></figure>", format="html")
+        return [nodes.raw("", top, format="html"), *caption.children, bottom]
+
+
+class FirstStep(SphinxRole):
+    """Say how well the first reverse step ranks occupations."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Compute it from the stored artefacts."""
+        text = first_step() or NOT_MEASURED
+        shown = text if self.text == "interval" else text.partition(" [")[0]
+        return [nodes.inline("", shown, classes=["pasted-text"])], []
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive and the role."""
+    app.add_directive("portraits-on-the-way", PortraitsOnTheWay)
+    app.add_role("first-step", FirstStep())
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
