@@ -135,7 +135,10 @@ PROSE = {
     "human_study": "0.9",  # the power asked for
     "inheritance": ".1 .044 .15 1.2 .2 .5 .8 .3",  # a corollary's arithmetic; the registered design
     "limits": "95 %",
+    "index": "95 % 1.5 0.1",  # a level; a model's version; this book's version
     "notation": "95 %",
+    "paper_to_book": "4.5",  # the number of the paper's theorem
+    "primer": ".3 .1",  # examples
     "published_generations": "1.5 95 % 5 %",  # a model's version; levels
     "real_clip": "1.5",  # a model's version
     "reward_for_imbalance": "0.95 0.30 0.26",  # a level; an example

@@ -9,6 +9,7 @@ first reverse step ranks occupations.
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import io
 import json
@@ -92,11 +93,12 @@ def ways(folder: Path | None = None) -> list[Way]:
     return found
 
 
-def first_step(folder: Path | None = None) -> str:
+@functools.cache
+def first_step(folder: Path | None = None) -> tuple[str, str]:
     """Return the mean rank correlation of the first reverse step with who is drawn, as text.
 
-    Over the calibrated generators of the law of inheritance, as in that chapter's table; empty if
-    fewer than two are stored.
+    Value and interval over the calibrated generators of the law of inheritance, as in that
+    chapter's table; *not measured* if fewer than two are stored.
     """
     from bbb_book.chapters.inheritance.designs import Design
     from bbb_book.chapters.inheritance.foretold import Generator, calibrated, ranks
@@ -108,10 +110,10 @@ def first_step(folder: Path | None = None) -> str:
         fields = {k: v for k, v in values["design"].items() if k != "dataclass"}
         made.append(Generator(Design(**fields), values))
     if len(made) < 2:
-        return ""
+        return NOT_MEASURED, NOT_MEASURED
     found = ranks(calibrated(made))["first step"]
     mean = mean_interval(found[np.isfinite(found)])
-    return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
+    return f"{mean.value:.2f}", f"{mean.low:.2f} to {mean.high:.2f}"
 
 
 def _strip(pictures: np.ndarray, scale: int = 4) -> str:
@@ -146,21 +148,20 @@ def _row(way: Way) -> str:
 <span class="bbb-way-prompt bbb-{side}" style="left:{prompt:.2f}%">
 <span>“a photo of a {name}”</span></span>
 </div>
-<p class="bbb-way-drawn"><strong>{way.women} of {way.read}</strong> are women<br>
+<p class="bbb-way-drawn"><strong>{way.women} of {way.read}</strong> women<br>
 {way.read * way.foretold:.0f} foretold</p>
 </div>"""
 
 
 def _summary(found: Sequence[Way]) -> str:
     """Say on which side of the middle the prompts lie, and on which side of balance they draw."""
-    count = ("None", "One", "Two", "Three", "Four", "Five")
-    men_half = sum(way.position < 0.5 for way in found)
+    near = sum(way.position < 0.5 for way in found)
     women = sum(2 * way.women > way.read for way in found)
-    several = "s lie" if men_half != 1 else " lies"
-    draw = "draw" if women != 1 else "draws"
+    men = sum(2 * way.women < way.read for way in found)
+    lie = f"All {len(found)}" if near == len(found) else f"{near} of {len(found)}"
     return (
-        f"{count[men_half]} of these {count[len(found)].lower()} neutral prompt{several} nearer to "
-        f"the man’s prompt than to the woman’s; {count[women].lower()} {draw} mostly women. "
+        f"{lie} neutral prompts lie nearer to the man’s prompt than to the woman’s. This generator "
+        f"draws {women} of them mostly as women, {men} mostly as men. "
     )
 
 
@@ -194,8 +195,8 @@ class FirstStep(SphinxRole):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Compute it from the stored artefacts."""
-        text = first_step() or NOT_MEASURED
-        shown = text if self.text == "interval" else text.partition(" [")[0]
+        value, interval = first_step()
+        shown = interval if self.text == "interval" else value
         return [nodes.inline("", shown, classes=["pasted-text"])], []
 
 

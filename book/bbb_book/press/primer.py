@@ -36,13 +36,18 @@ def _bare(axes: Any) -> None:
     axes.spines[:].set_visible(False)
 
 
+def _drawing(occupation: str, group: str) -> Tensor:
+    wanted = {"occupations": [occupation], "groups": [group], "tones": ["dark"]}
+    return load_emoji_people(size=48, **wanted).images[0]
+
+
 def _picture(drawing: Tensor) -> np.ndarray:
     return drawing.permute(1, 2, 0).clamp(0, 1).numpy()
 
 
 @house
 def embedding() -> Figure:
-    """Three unit vectors, the angle between two of them, and the way between two prompts."""
+    """Draw three unit vectors, the angle between two of them, and the way between two prompts."""
     made, (left, right) = figure(1, 2, height=2.5)
     turn = np.linspace(0, 2 * np.pi, 200)
     angles = {"a male nurse": 0.25, "a nurse": 1.05, "a female nurse": 1.5}
@@ -76,13 +81,15 @@ def embedding() -> Figure:
 
 @house
 def clip() -> Figure:
-    """Drawings against captions; training raises the cosines on the diagonal."""
+    """Draw pictures against captions; training raises the cosines on the diagonal."""
     shown = (("cook", "woman"), ("judge", "man"), ("astronaut", "woman"))
     made, axes = figure(height=2.6, width=4.6)
     cosines = np.array([[0.9, 0.3, 0.2], [0.25, 0.9, 0.3], [0.2, 0.3, 0.9]])
     axes.imshow(cosines, cmap="Blues", vmin=0, vmax=1.1, extent=(0, 3, 0, 3))
     for i, (occupation, group) in enumerate(shown):
-        people = load_emoji_people(size=48, occupations=[occupation], groups=[group], tones=["dark"])
+        people = load_emoji_people(
+            size=48, occupations=[occupation], groups=[group], tones=["dark"]
+        )
         axes.imshow(_picture(people.images[0]), extent=(i + 0.1, i + 0.9, 3.1, 3.9))
         said = f"a photo of a {'female' if group == 'woman' else 'male'} {occupation}"
         axes.text(-0.1, 2.5 - i, said, ha="right", va="center", fontsize=9)
@@ -94,10 +101,9 @@ def clip() -> Figure:
 
 @house
 def diffusion() -> Figure:
-    """A drawing under more and more noise, and reverse paths of the oracle."""
+    """Show a drawing under more and more noise, and reverse paths of the oracle."""
     made, grid = figure(1, 2, height=2.2, gridspec_kw={"width_ratios": [1.6, 1]})
-    drawing = load_emoji_people(size=48, occupations=["cook"], groups=["woman"], tones=["dark"])
-    clean = drawing.images[0] * 2 - 1
+    clean = _drawing("cook", "woman") * 2 - 1
     noise = torch.as_tensor(rng.generator(0, "primer").standard_normal(clean.shape)).float()
     for i, kept in enumerate((0.02, 0.3, 0.7, 0.9, 1.0)):
         seen = kept**0.5 * clean + (1 - kept) ** 0.5 * noise
@@ -127,7 +133,7 @@ def diffusion() -> Figure:
 
 @house
 def guidance() -> Figure:
-    """The condition sets the weights of the groups; guidance sharpens them."""
+    """Show how the condition sets the weights of the groups and guidance sharpens them."""
     made, (left, right) = figure(1, 2, height=2.3)
     oracle, x = two_group_oracle(separation=3.0), torch.linspace(-2.2, 2.2, 200).double()[:, None]
     for weight, style in ((0.2, ":"), (0.5, "-"), (0.8, "--")):
@@ -149,7 +155,7 @@ def guidance() -> Figure:
 
 @house
 def variation() -> Figure:
-    """Two laws; the area by which one exceeds the other is their total variation distance."""
+    """Draw two laws; the area by which one exceeds the other is their total variation."""
     made, (left, right) = figure(1, 2, height=2.2, gridspec_kw={"width_ratios": [1.5, 1]})
     x = np.linspace(-4, 5, 400)
     p, q = (np.exp(-((x - m) ** 2) / 2) / (2 * np.pi) ** 0.5 for m in (0, 1.2))
@@ -160,9 +166,8 @@ def variation() -> Figure:
                   arrowprops={"arrowstyle": "-"})  # fmt: skip
     left.set(yticks=[], xticks=[])
     left.legend(fontsize=8)
-    for i, (name, drawn, fair) in enumerate((("men", 0.2, 0.5), ("women", 0.8, 0.5))):
-        right.bar(i - 0.2, drawn, width=0.4, color=BLUE, label="drawn" if i == 0 else None)
-        right.bar(i + 0.2, fair, width=0.4, color="#cccccc", label="balanced" if i == 0 else None)
+    right.bar([-0.2, 0.8], [0.2, 0.8], width=0.4, color=BLUE, label="drawn")
+    right.bar([0.2, 1.2], [0.5, 0.5], width=0.4, color="#cccccc", label="balanced")
     right.annotate("", (0.8, 0.5), (0.8, 0.8), arrowprops={"arrowstyle": "<->", "color": "white"})
     right.text(0.45, 0.63, "0.3", ha="center", fontsize=9)
     right.set(xticks=[0, 1], xticklabels=["men", "women"], yticks=[0, 0.5, 1], ylim=(0, 1))
@@ -172,7 +177,7 @@ def variation() -> Figure:
 
 @house
 def odds() -> Figure:
-    """Shares and log-odds along the way: prior and evidence are lengths that add up."""
+    """Draw shares and log-odds along the way: prior and evidence are lengths that add up."""
     made, (left, right) = figure(1, 2, height=2.5)
     slope, switch, t = 9.0, 0.6, 0.4
     way = np.linspace(0, 1, 200)
@@ -196,7 +201,7 @@ def odds() -> Figure:
 
 @house
 def audit() -> Figure:
-    """The same share in small and large samples, each with its exact interval."""
+    """Draw the same share in small and large samples, each with its exact interval."""
     made, axes = figure(height=1.9, width=5.4)
     samples = ((8, 6), (40, 30), (200, 150), (1000, 750))
     for y, (n, women) in enumerate(samples):
@@ -211,8 +216,7 @@ def audit() -> Figure:
 
 
 FIGURES: dict[str, Callable[[], Figure]] = {
-    draw.__name__: draw
-    for draw in (embedding, clip, diffusion, guidance, variation, odds, audit)
+    draw.__name__: draw for draw in (embedding, clip, diffusion, guidance, variation, odds, audit)
 }
 """Every figure of the primer by its name."""
 

@@ -55,9 +55,10 @@ FORMS: Mapping[str, Callable[[float, Number], str]] = {
     "points": _points,
     "percent": lambda x, number: f"{rounded(100 * x, 0)} %",
     "falls": lambda x, number: f"{_points(x, number)} points",
+    "less": _size,
     "factor": lambda x, number: rounded(math.exp(x), number.digits),
 }
-"""How a number is written: its size, in hundredths, in percent, with the word for its sign, or the
+"""How a number is written: its size, in hundredths, in percent, with a word for its sign, or the
 factor of which it is the logarithm."""
 
 
@@ -71,7 +72,8 @@ def say(number: Number, form: str, *, interval: bool = False) -> str:
     number : Number
         What is said.
     form : str
-        One of `FORMS`. ``falls`` is a change in hundredths with a verb, "falls by" or "rises by".
+        One of `FORMS`. ``falls`` is a change in hundredths with a verb, "falls by" or "rises by";
+        ``less`` is a difference with "smaller" or "larger".
     interval : bool
         The interval instead of the value; its ends have a sign where they lie on the other side.
 
@@ -88,8 +90,10 @@ def say(number: Number, form: str, *, interval: bool = False) -> str:
         low, high = sorted((sign * number.low, sign * number.high))
         return f"{write(low, number)} to {write(high, number)}".replace("-", "−")
     text = write(sign * number.value, number)
-    verb = "falls by " if sign < 0 else "rises by "
-    return verb + text if form == "falls" else text
+    if form == "less":
+        return f"{text} {'smaller' if sign < 0 else 'larger'}"
+    verb = "falls by" if sign < 0 else "rises by"
+    return f"{verb} {text}" if form == "falls" else text
 
 
 def glued(folder: Path, chapter: str, name: str) -> str:
