@@ -47,7 +47,7 @@ def _points(x: float, number: Number) -> str:
 
 
 def _size(x: float, number: Number) -> str:
-    return rounded(x, number.digits)
+    return rounded(x, min(number.digits, 2))
 
 
 FORMS: Mapping[str, Callable[[float, Number], str]] = {
@@ -56,10 +56,10 @@ FORMS: Mapping[str, Callable[[float, Number], str]] = {
     "percent": lambda x, number: f"{rounded(100 * x, 0)} %",
     "falls": lambda x, number: f"{_points(x, number)} points",
     "less": _size,
-    "factor": lambda x, number: rounded(math.exp(x), number.digits),
+    "factor": lambda x, number: _size(math.exp(x), number),
 }
-"""How a number is written: its size, in hundredths, in percent, with a word for its sign, or the
-factor of which it is the logarithm."""
+"""How a number is written: its size in at most two decimals, in hundredths, in percent, with a word
+for its sign, or the factor of which it is the logarithm."""
 
 
 def say(number: Number, form: str, *, interval: bool = False) -> str:
