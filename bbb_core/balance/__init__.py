@@ -2,7 +2,7 @@
 
 In reading order: `shares` of one sample and their distance from a target, `estimates` of a prompt's
 imbalance, their `means` over prompts, tables `by_prompt`, a reader's `confusion` and the `labels`
-corrected for it, the readings of several `annotators`, and counts from files (`count_files`).
+corrected for it, the `readings` of several `annotators`, and counts from files (`count_files`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bbb_core.balance.labels import correct_labels as correct_labels
     from bbb_core.balance.means import mean_change as mean_change
     from bbb_core.balance.means import mean_imbalance as mean_imbalance
+    from bbb_core.balance.readings import audit_labels as audit_labels
+    from bbb_core.balance.readings import nominal_alpha as nominal_alpha
     from bbb_core.balance.shares import NONE as NONE
     from bbb_core.balance.shares import representational_balance as representational_balance
     from bbb_core.balance.shares import sampling_floor as sampling_floor
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Confusion": "confusion",
     "NONE": "shares",
+    "audit_labels": "readings",
     "balance_by_prompt": "by_prompt",
     "change_by_prompt": "by_prompt",
     "confusion_matrix": "confusion",
@@ -36,6 +39,7 @@ _HOME = {
     "dawid_skene": "annotators",
     "mean_change": "means",
     "mean_imbalance": "means",
+    "nominal_alpha": "readings",
     "plug_in_imbalance": "estimates",
     "representational_balance": "shares",
     "sampling_floor": "shares",

@@ -1,4 +1,4 @@
-"""`bbb audit`: measure embeddings, models, generations and scores of your own."""
+"""`bbb audit`: measure embeddings, models, generations, labels and scores of your own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from bbb_core.cli.audit_alignment import alignment
 from bbb_core.cli.audit_embeddings import embeddings
 from bbb_core.cli.audit_generations import generations
+from bbb_core.cli.audit_labels import labels
 from bbb_core.cli.audit_model import model
 
 __all__ = ["audit"]
@@ -14,8 +15,8 @@ __all__ = ["audit"]
 
 @click.group()
 def audit() -> None:
-    """Audit embeddings, models, generations and scores of your own for bias."""
+    """Audit embeddings, models, generations, labels and scores of your own for bias."""
 
 
-for _command in (alignment, embeddings, generations, model):
+for _command in (alignment, embeddings, generations, labels, model):
     audit.add_command(_command)
