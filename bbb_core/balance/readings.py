@@ -60,7 +60,7 @@ def nominal_alpha(counts: Any, axis: int = -2) -> np.ndarray:
     m, n = x.sum(axis=-1), x.sum(axis=(-2, -1))
     seen = ((x * (m[..., None] - x)).sum(axis=-1) / np.maximum(m - 1, 1)).sum(axis=-1)
     chance = (n**2 - (x.sum(axis=-2) ** 2).sum(axis=-1)) / np.maximum(n - 1, 1)
-    return 1 - seen / np.where(chance > 0, chance, np.inf)
+    return np.asarray(1 - seen / np.where(chance > 0, chance, np.inf))
 
 
 def pair_agreement(counts: Any, axis: int = -2) -> np.ndarray:
@@ -185,6 +185,7 @@ def audit_labels(
     low, high = (np.clip(x[: len(names)], 0, 1) for x in (estimate.low, estimate.high))
     share = fit.posterior.mean()
     by_image = data.groupby("image")["prompt"].first()
+    own_share = data["reader"].value_counts()
     few = data.loc[data["reader"] == OTHERS, "rater"].nunique()
     singles = int((counts.sum(axis=1) == 1).sum())
     notes = {
@@ -193,6 +194,13 @@ def audit_labels(
         "fewer than half of the images have three readings: errors are hardly identified, and the "
         "corrected shares rest on where the fit began": (counts.sum(axis=1) >= 3).mean() < 0.5,
         "the labels did not settle; corrected shares are provisional": not fit.converged,
+    } | {
+        f"label {name!r} is read as something else more often than as itself: labels may have "
+        "changed places, for want of readings": row.idxmax() != name
+        for name, row in fit.errors.mul(own_share, level=0, axis=0)
+        .groupby(level=1)
+        .sum()
+        .iterrows()
     }
     errors = fit.errors.rename_axis(["rater", "label"])
     return LabelAudit(

@@ -10,10 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bbb_book.chapters.whose_label.audit_tables import error_levels
+from bbb_book.chapters.whose_label.people_audits import METHODS
 from bbb_book.chapters.whose_label.refusals import REMEDIES
 from bbb_book.chapters.whose_label.simulated_audits import APPROACHES
 from bbb_book.chapters.whose_label.world import POOLS, WITNESSES, label_pools
 from bbb_book.data.emoji import OCCUPATIONS
+from bbb_book.results.rules import NOT_MEASURED
 from bbb_book.style import COLOURS, figure, house, palette
 from bbb_core.stats import binomial_interval
 
@@ -22,6 +24,7 @@ __all__ = [
     "montage",
     "neither_group",
     "occupations",
+    "people",
     "refusals",
     "verdict_bars",
 ]
@@ -185,4 +188,28 @@ def neither_group(
     right.axhline(1 - confidence, color="black", linewidth=0.8)
     right.set(xlabel="share of neither group", ylabel="rate of 'no mixture'", ylim=(-0.03, 1.03))
     right.legend(loc="upper left")
+    return made
+
+
+@house
+def people(table: pd.DataFrame | None) -> Figure:
+    """Draw, per model, what is read of a planted share by people who err as real ones did."""
+    if table is None:
+        made, axes = figure(height=1.2)
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, NOT_MEASURED, ha="center", va="center")
+        return made
+    models = list(dict.fromkeys(table["model"]))
+    made, axes = figure(1, len(models), height=3.0, sharey=True, squeeze=False)
+    for axis, model in zip(axes[0], models, strict=True):
+        axis.plot([0, 1], [0, 1], color="black", linewidth=1.0, label="as planted")
+        for k, (method, look) in enumerate(palette(METHODS).items()):
+            rows = table[(table["model"] == model) & (table["method"] == method)]
+            at = rows["share"] + 0.025 * (k - 1)
+            ends = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
+            axis.errorbar(at, rows["mean"], np.maximum(ends, 0), label=method, **look.points())
+        axis.set(xlim=(0, 1.03), ylim=(0, 1.03), xlabel=f"planted, errors of\n{model}")
+    axes[0, 0].set_ylabel("share of women, found")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    made.legend(handles, labels, ncols=4, loc="outside upper center", fontsize=9, frameon=False)
     return made
