@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -42,7 +43,8 @@ def labels(**options: Any) -> None:
     import numpy as np
 
     from bbb_core.balance.readings import audit_labels
-    from bbb_core.io.tables import open_table
+    from bbb_core.io.json_rows import SUFFIXES, JsonRows
+    from bbb_core.io.tables import TableFile, open_table
     from bbb_core.rng import generator
 
     options["out"] = require_new(options["out"])
@@ -50,7 +52,11 @@ def labels(**options: Any) -> None:
     columns = {part: name for part, name in parts.items() if name is not None}
     if len(set(columns.values())) < len(columns):
         raise InputError("--image, --rater, --answer and --prompt must name different columns.")
-    table = open_table(options["file"], name="FILE", needs=columns.values(), **as_read(options))
+    path = Path(options["file"])
+    if path.suffix.lower() in SUFFIXES:
+        table = TableFile(JsonRows(path, name="FILE"), notation=options["notation"])
+    else:
+        table = open_table(path, name="FILE", needs=columns.values(), **as_read(options))
     table.need(columns.values(), advice=_likely(table.columns))
     read = table.read(labels=list(columns.values()))
     cells = {part: read.labels[name] for part, name in columns.items()}

@@ -1,4 +1,4 @@
-"""The one reader of users' tables: CSV (plain or gzipped), its relatives, JSON and parquet.
+"""The one reader of users' tables: CSV (plain or gzipped), its relatives, and parquet.
 
 `open_table` gives a file whose columns are known and whose rows are still to be read; `read_table`
 reads named columns at once.
@@ -27,7 +27,6 @@ from bbb_core.io.columns import (
     lookalikes,
 )
 from bbb_core.io.delimited import SEPARATORS, DelimitedRows
-from bbb_core.io.json_rows import SUFFIXES, JsonRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +102,7 @@ class Table:
 
 @runtime_checkable
 class Rows(Protocol):
-    """The rows of a file: `DelimitedRows`, `JsonRows` or `ParquetRows`."""
+    """The rows of a file: `delimited.DelimitedRows` or `parquet.ParquetRows`."""
 
     title: str
     unit: str
@@ -198,8 +197,7 @@ def open_table(
     Parameters
     ----------
     path
-        A ``.parquet``, ``.json`` (a list of records) or ``.jsonl`` file; every other name is read
-        as text with a header, gzipped or not.
+        A ``.parquet`` file; every other name is read as text with a header, gzipped or not.
     name
         The option or argument, as messages call it.
     needs
@@ -224,8 +222,6 @@ def open_table(
         from bbb_core.io.parquet import ParquetRows
 
         return TableFile(ParquetRows(path, name=name), notation=notation)
-    if path.suffix.lower() in SUFFIXES:
-        return TableFile(JsonRows(path, name=name), notation=notation)
     rows = DelimitedRows(path, name=name, needs=needs, separator=separator)
     return TableFile(rows, notation=notation)
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bbb_core.errors import InputError
-from bbb_core.io.tables import read_table
+from bbb_core.io.json_rows import JsonRows
+from bbb_core.io.tables import TableFile
+
+
+def read_table(path, *, notation="1234.5", **columns):
+    return TableFile(JsonRows(path, name="FILE"), notation=notation).read(**columns)
 
 
 @pytest.fixture

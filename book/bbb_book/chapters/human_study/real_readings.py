@@ -71,7 +71,7 @@ _NUMBERS = [
 
 
 def cells_table(found: results.Artefact | None) -> pd.DataFrame:
-    """Return how often each cell of gender and skin tone was read, in per cent of a model's readings."""
+    """Return the readings of each cell of gender and skin tone, in per cent of a model's."""
     if found is None:
         return pd.DataFrame({"cells": [NOT_MEASURED]})
     table = found["cells"].set_index(["model", "group"])

@@ -201,15 +201,19 @@ def people(table: pd.DataFrame | None) -> Figure:
         return made
     models = list(dict.fromkeys(table["model"]))
     made, axes = figure(1, len(models), height=3.0, sharey=True, squeeze=False)
+    shares = sorted(table["share"].unique())
     for axis, model in zip(axes[0], models, strict=True):
-        axis.plot([0, 1], [0, 1], color="black", linewidth=1.0, label="as planted")
+        axis.axhline(0, color="black", linewidth=1.0, label="as planted")
         for k, (method, look) in enumerate(palette(METHODS).items()):
             rows = table[(table["model"] == model) & (table["method"] == method)]
-            at = rows["share"] + 0.025 * (k - 1)
+            at = np.array([shares.index(x) for x in rows["share"]]) + 0.25 * (k - 1)
+            off = rows["mean"] - rows["share"]
             ends = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
-            axis.errorbar(at, rows["mean"], np.maximum(ends, 0), label=method, **look.points())
-        axis.set(xlim=(0, 1.03), ylim=(0, 1.03), xlabel=f"planted, errors of\n{model}")
-    axes[0, 0].set_ylabel("share of women, found")
+            axis.errorbar(at, off, np.maximum(ends, 0), label=method, **look.points())
+        axis.set_xticks(range(len(shares)), [f"{x:g}" for x in shares])
+        axis.set(xlabel=f"planted; read as\n{model}'s pictures")
+        axis.grid(axis="x", visible=False)
+    axes[0, 0].set_ylabel("found minus planted\nshare of women")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     made.legend(handles, labels, ncols=4, loc="outside upper center", fontsize=9, frameon=False)
     return made
