@@ -167,5 +167,5 @@ def _sprites(sheet: np.ndarray) -> str:
     rows, positions, portraits, size = sheet.shape[:4]
     tiles = sheet.transpose(0, 3, 1, 2, 4, 5).reshape(rows * size, positions * portraits * size, 3)
     file = io.BytesIO()
-    Image.fromarray(tiles).save(file, "WEBP", quality=80, method=6)
+    Image.fromarray(tiles).save(file, "WEBP", quality=60, method=6)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
