@@ -51,6 +51,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("BBB_PROGRESS", "0")
         patch.delenv("BBB_RECOMPUTE", raising=False)
         patch.delenv("BBB_DEVICE", raising=False)
+        patch.delenv("BBB_BOOK_URL", raising=False)
+        patch.delenv("GITHUB_STEP_SUMMARY", raising=False)
         yield folder
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from bbb_core.alignment.residuals import GroupSums
 from bbb_core.alignment.sampling_errors import Noise
+from bbb_core.report.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,7 @@ class Witness:
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Shown):
     """What `audit` found; see there for the definitions.
 
     Attributes

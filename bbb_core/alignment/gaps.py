@@ -15,6 +15,7 @@ from bbb_core.alignment.confidence_limits import normal_to_t
 from bbb_core.alignment.gap_noise import CentredScores, GapNoise, rows_noise, strata_noise
 from bbb_core.alignment.groups import GroupTable, group_table
 from bbb_core.errors import InputError
+from bbb_core.report.shown import Shown
 from bbb_core.stats.rounding import rounding_error
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Unit = Literal["within-sd", "given", "rank"]
 
 
 @dataclass(frozen=True)
-class GroupGaps:
+class GroupGaps(Shown):
     """What `group_gaps` found; see there for the definitions.
 
     Attributes

@@ -11,6 +11,7 @@ from scipy import special
 
 from bbb_core import checks
 from bbb_core.errors import InputError
+from bbb_core.report.shown import Shown
 from bbb_core.stats.intervals import multinomial_intervals, tv_interval
 
 __all__ = ["NONE", "Balance", "representational_balance", "sampling_floor"]
@@ -20,7 +21,7 @@ NONE = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Balance:
+class Balance(Shown):
     """How far the groups of a sample are from their target shares.
 
     Attributes

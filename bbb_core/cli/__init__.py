@@ -113,6 +113,6 @@ def _bound(command: click.Command) -> None:
 def main() -> None:
     """Bias Begets Bias: run the book's chapters and audit material of your own.
 
-    Exit status: 2 if a file, an option or the machine is at fault, 1 if what was run failed, 70 for
-    a bug of ours, 130 or 143 when interrupted.
+    Exit status: 2 if a file, an option or the machine is at fault, 1 if what was run failed or lies
+    above --fail-above, 70 for a bug of ours, 130 or 143 when interrupted.
     """

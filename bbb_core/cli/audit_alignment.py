@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import click
 import numpy as np
 
-from bbb_core.cli.output import as_read, audited, empty_cells, result_options, table_options
+from bbb_core.cli.output import (
+    as_read,
+    audited,
+    empty_cells,
+    report_options,
+    result_options,
+    table_options,
+)
 from bbb_core.errors import InputError
 from bbb_core.io.cells import plain, table_text
 from bbb_core.io.folders import records, require_new
@@ -36,6 +43,7 @@ __all__ = ["alignment"]
 @click.option("--margin", type=float, default=0.0, show_default=True, help="Theorem T6's kappa.")
 @click.option("--minimum-support", type=int, default=30, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
+@report_options("the multiaccuracy error (without --truth: the largest gap)")
 @result_options
 def alignment(**options: Any) -> None:
     """Audit the alignment scores in FILE (CSV, also gzipped, or parquet; one row per image).
@@ -50,7 +58,8 @@ def alignment(**options: Any) -> None:
     if not options["groups"]:
         raise InputError("--group is missing; name at least one column of groups.")
     table = _read(options)
-    made, tables = _gaps(table, options) if options["truth"] is None else _audit(table, options)
+    tell = _gaps if options["truth"] is None else _audit
+    made, tables, report = tell(table, options)
     found = {"images": len(table), "empty cells": table.empty, "notes": table.notes, **made}
     audited(
         "bbb audit alignment",
@@ -59,6 +68,7 @@ def alignment(**options: Any) -> None:
         tables,
         _report(found, tables, table.lost),
         inputs={"file": options["file"]},
+        report=report,
     )
 
 
@@ -106,8 +116,9 @@ def _read(options: dict[str, Any]) -> _Rows:
     )
 
 
-def _audit(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _audit(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
     from bbb_core.alignment.auditing import audit
+    from bbb_core.report.of_alignment import sampling_caveats
 
     found = audit(
         table.score, table.truth, table.groups, level_sets=options["level_sets"],
@@ -121,11 +132,15 @@ def _audit(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[
         "proportional error": asdict(found.proportional_error),
         "worst group": asdict(found.worst_group),
     }
-    return said, {"groups": found.by_group, "cells": found.by_cell}
+    units = None if table.within is None else len(set(table.within.codes.tolist()))
+    report = found.report()
+    report = replace(report, caveats=(*report.caveats, *sampling_caveats(units)))
+    return said, {"groups": found.by_group, "cells": found.by_cell}, report
 
 
-def _gaps(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _gaps(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
     from bbb_core.alignment.gaps import group_gaps
+    from bbb_core.report.of_alignment import gaps
 
     found = group_gaps(
         table.score, table.groups, within=table.within, order=options["order"],
@@ -137,7 +152,8 @@ def _gaps(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[s
         "one unit (standard deviation)": found.scale,
         "label-free bound": {"value": found.bound, "low": found.bound_low},
     }
-    return said, {"gaps": found.pairs, "groups": found.by_group}
+    report = gaps(found, confidence=options["confidence"])
+    return said, {"gaps": found.pairs, "groups": found.by_group}, report
 
 
 def _report(found: dict[str, Any], tables: dict[str, Any], lost: str) -> str:

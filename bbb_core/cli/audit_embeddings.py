@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bbb_core.cli.output import audited, named_prompts, result_options, say
+from bbb_core.cli.output import audited, named_prompts, report_options, result_options, say
 from bbb_core.errors import InputError
 from bbb_core.io.cells import plain, table_text
 from bbb_core.io.folders import records, require_new
@@ -40,6 +40,7 @@ __all__ = ["embeddings"]
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
+@report_options("the largest absolute gap beyond the baseline")
 @result_options
 @click.option("--list-prompts", is_flag=True, help="Only print the prompts, to embed elsewhere.")
 @click.option(
@@ -77,6 +78,7 @@ def embeddings(**options: Any) -> None:
         plain(_report(found), keep="\n"),
         inputs={"occupations": options["occupations_file"]},
         settings=said | {"contrasts": list(said["contrasts"])},
+        report=found.report(),
     )
 
 

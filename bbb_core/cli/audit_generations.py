@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from bbb_core import checks
-from bbb_core.cli.output import as_read, audited, empty_cells, result_options, table_options
+from bbb_core.cli.output import (
+    as_read,
+    audited,
+    empty_cells,
+    report_options,
+    result_options,
+    table_options,
+)
 from bbb_core.errors import InputError
 from bbb_core.io.cells import plain, table_text
 from bbb_core.io.folders import records, require_new
@@ -29,6 +36,7 @@ __all__ = ["generations"]
 @table_options
 @click.option("--before", metavar="FILE", help="Counts of the same prompts before a change.")
 @click.option("--confusion", metavar="FILE", help="CSV 'true,LABEL,...': the reader's errors.")
+@report_options("the mean imbalance over the prompts (the imbalance, of a single one)")
 @result_options
 def generations(**options: Any) -> None:
     """Measure how far generated images are from balance, prompt by prompt.
@@ -39,6 +47,7 @@ def generations(**options: Any) -> None:
     all prompts together; p-values are Holm's. Groups are readings by whoever labelled the images.
     """
     from bbb_core.balance.count_files import read_counts
+    from bbb_core.report.of_balance import by_prompt
 
     options["out"] = require_new(options["out"])
     read = {
@@ -58,6 +67,7 @@ def generations(**options: Any) -> None:
         _report(found, tables),
         inputs={key: options[key] for key in ("file", "before", "confusion")},
         index=True,
+        report=by_prompt(found, tables, read_by=options["confusion"] is not None),
     )
 
 

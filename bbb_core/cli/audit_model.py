@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from bbb_core.cli.output import audited, named_prompts, result_options, save_picture
+from bbb_core.cli.output import (
+    audited,
+    named_prompts,
+    report_options,
+    result_options,
+    save_picture,
+)
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
 from bbb_core.io.folders import records, require_new
@@ -49,6 +55,7 @@ __all__ = ["model"]
 @click.option("--sweep", type=int, metavar="N", help="Points between two groups; see below.")
 @click.option("--readings", metavar="FILE", help="The list of --sweep, filled in.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
+@report_options("the certified imbalance (with --readings: the largest foretold one)")
 @result_options
 def model(**options: Any) -> None:
     """Certify how far a neutral prompt's images can be from each group prompt's, without labels.
@@ -125,6 +132,7 @@ def model(**options: Any) -> None:
         inputs=model_files(Path(options["folder"])),
         settings=options | {"neutral": prompts["neutral"], "groups": list(options["groups"])},
         fill=lambda made: _draw(made, process, rows, prompts, options),
+        report=found.report(),
     )
 
 

@@ -90,6 +90,7 @@ def audit_a_sweep(options: dict[str, Any]) -> None:
         inputs=files | {"--readings": Path(options["readings"])},
         settings=settings,
         fill=lambda made: _embed(made, found.balanced, ends, said),
+        report=found.report(),
     )
 
 
@@ -125,6 +126,8 @@ def _checked(options: dict[str, Any]) -> dict[str, str]:
         )
     if points * options["images"] > 99_999:
         raise InputError("--sweep and --images ask for more than 99999 pictures; ask for fewer.")
+    if options["readings"] is None and options["fail_above"] is not None:
+        raise InputError("--fail-above judges readings; leave it out of the call that draws.")
     if options["readings"] is None and options["out"] is None:
         raise InputError("--sweep draws pictures; name a folder for them by --out.")
     checks.confidence_level(options["confidence"], name="--confidence")

@@ -2,7 +2,8 @@
 
 ==== ===============================================================================
 2    a file, an option or the machine is at fault: one line on standard error
-1    something that was run failed, such as a chapter's cell: its own words
+1    something that was run failed, such as a chapter's cell: its own words; or what an
+     audit found lies above --fail-above
 70   a bug of this package: a traceback, marked as such
 130  interrupted (143: terminated, 129: hung up); what was half made is gone
 ==== ===============================================================================
@@ -68,6 +69,7 @@ _EXTRAS = {
     "diffusers": "diffusers",
     "huggingface_hub": "clip",
     "krippendorff": "study",
+    "matplotlib": "plot",
     "open_clip": "clip",
     "tokenizers": "clip",
     "transformers": "encoders",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,18 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bbb_core.errors import InputError
+from bbb_core.errors import Failure, InputError
 from bbb_core.io.cells import csv_text, plain
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from bbb_core.report.parts import Report
 
 __all__ = [
     "as_read",
     "audited",
     "empty_cells",
     "named_prompts",
+    "output_options",
     "printed",
+    "report_options",
     "result_options",
     "save_picture",
     "say",
@@ -60,8 +65,11 @@ def audited(
     settings: Mapping[str, Any] | None = None,
     index: bool = False,
     fill: Callable[[Path], None] | None = None,
+    report: Report | None = None,
 ) -> None:
     """Print an audit as its report or as JSON; with --out, deliver both and the tables before.
+
+    With a `report`, --out gets it too, and so does a summary; --fail-above is judged at the end.
 
     Parameters
     ----------
@@ -74,38 +82,107 @@ def audited(
     tables
         Tables by the name of their CSV file, with their index if it holds something.
     text
-        The report.
+        The report, as it is printed.
+    report
+        The report to show.
+
+    Raises
+    ------
+    Failure
+        If what the report audits lies above --fail-above, after all has been delivered.
     """
     from bbb_core.io.folders import deliver
 
-    as_json, text = json.dumps(_finite(found), indent=1, allow_nan=False), text.rstrip("\n")
+    as_json, text = _json(found), text.rstrip("\n")
+    said = options if settings is None else settings
     with printed(as_json if options["as_json"] else text):
         if options["out"] is not None:
             texts = {f"{name}.csv": csv_text(table, index=index) for name, table in tables.items()}
             texts |= {"audit.json": as_json + "\n", "report.txt": plain(text, keep="\n") + "\n"}
-            said = options if settings is None else settings
+            texts |= {} if report is None else _shown(report, command, said)
             out = Path(options["out"])
             deliver(out, texts, command=command, settings=said, inputs=inputs, fill=fill)
+        if report is not None:
+            _summarise(report, options.get("summary"))
+    if report is not None and options.get("fail_above") is not None:
+        _judge(report, options["fail_above"])
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _json(found: Any) -> str:
+    from bbb_core.report.parts import json_value
+
+    return json.dumps(json_value(found), indent=1, allow_nan=False)
+
+
+def _shown(report: Report, command: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files of a report."""
+    from bbb_core.report.page import render, versions
+
+    aside = ("out", "as_json", "summary")
+    parameters = {key: value for key, value in settings.items() if key not in aside}
+    about = {"command": command, "parameters": parameters, "versions": versions()}
+    return {
+        "report.html": render(report, about),
+        "report.json": _json(report.to_json(about)) + "\n",
+    }
+
+
+def _summarise(report: Report, named: str | None) -> None:
+    """Append a summary to the file that --summary names, or that GitHub does."""
+    from bbb_core.report.page import markdown
+
+    file = named or os.environ.get("GITHUB_STEP_SUMMARY")
+    if file:
+        try:
+            with open(file, "a", encoding="utf-8") as handle:
+                handle.write(markdown(report) + "\n")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise InputError(f"--summary {plain(file)} cannot be written ({reason}).") from None
+
+
+def _judge(report: Report, limit: float) -> None:
+    found = report.quantities[0]
+    if found.reason or math.isnan(found.low):
+        reason = f" ({found.reason})" if found.reason else ""
+        raise InputError(
+            f"--fail-above needs the {found.name}, which was not measured{reason}; leave it out."
+        )
+    if found.low > limit:
+        raise Failure(f"the {found.name}, {found}, lies above {limit:g} (--fail-above).")
+
+
+def output_options(command: Command) -> Command:
+    """Add the options that say where a result goes: --out and --json."""
+    out = "Write report.html, report.json, report.txt, audit.json, tables (CSV), manifest.json."
+    printed = click.option("--json", "as_json", is_flag=True, help="Print JSON, not the report.")
+    return printed(click.option("--out", metavar="DIR", help=out)(command))
 
 
 def result_options(command: Command) -> Command:
     """Add the options of every audit: --confidence, --out and --json."""
-    out = "Write tables (CSV), audit.json, report.txt, manifest.json."
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the report."),
-        click.option("--out", metavar="DIR", help=out),
-        click.option("--confidence", type=float, default=0.95, show_default=True),
-    ):
-        command = option(command)
-    return command
+    return output_options(
+        click.option("--confidence", type=float, default=0.95, show_default=True)(command)
+    )
+
+
+def report_options(quantity: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds --fail-above, which judges `quantity`, and --summary."""
+    watched = f"Exit with 1 if {quantity} lies above X with its whole interval."
+    append = "Append a summary (Markdown) to FILE; default: the file $GITHUB_STEP_SUMMARY, if set."
+
+    def add(command: Command) -> Command:
+        command = click.option("--summary", metavar="FILE", help=append)(command)
+        limit = click.option("--fail-above", type=float, metavar="X", callback=_limit, help=watched)
+        return limit(command)
+
+    return add
+
+
+def _limit(context: Any, option: Any, value: float | None) -> float | None:
+    if value is not None and not 0 <= value < math.inf:
+        raise InputError(f"--fail-above is {value:g}; give a number of at least 0.")
+    return value
 
 
 def table_options(command: Command) -> Command:

@@ -9,6 +9,7 @@ import numpy as np
 
 from bbb_core import checks
 from bbb_core.errors import InputError
+from bbb_core.report.shown import Shown
 from bbb_core.stats.resampling import Estimate
 from bbb_core.theory.inheritance import inherited_share
 
@@ -19,7 +20,7 @@ FEWEST = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calibration:
+class Calibration(Shown):
     r"""A generator's slope :math:`k` and switch :math:`t^*`, each with an interval.
 
     Attributes

@@ -19,12 +19,13 @@ from bbb_core import checks, progress
 from bbb_core.diffusion.path_tv import certificate
 from bbb_core.diffusion.process import ReverseProcess
 from bbb_core.errors import InputError
+from bbb_core.report.shown import Shown
 
 __all__ = ["ModelAudit", "audit_model", "least_delta"]
 
 
 @dataclass(frozen=True, eq=False)
-class ModelAudit:
+class ModelAudit(Shown):
     """What the certificates say of a neutral prompt.
 
     Attributes

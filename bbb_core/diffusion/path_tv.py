@@ -24,6 +24,7 @@ from torch import Tensor
 from bbb_core import checks, rng
 from bbb_core.diffusion.paths import PathKL, compared_paths
 from bbb_core.diffusion.process import ReverseProcess
+from bbb_core.report.shown import Shown
 from bbb_core.stats.mean_limits import betting_limit
 from bbb_core.theory import is_vacuous
 
@@ -31,7 +32,7 @@ __all__ = ["Certificate", "certificate", "path_advantages"]
 
 
 @dataclass(frozen=True, eq=False)
-class Certificate:
+class Certificate(Shown):
     r"""An upper limit of TV(D_c, D_c') that holds at every sample size and for every model.
 
     Attributes

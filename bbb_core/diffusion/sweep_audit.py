@@ -21,13 +21,14 @@ from bbb_core.diffusion.calibration import Calibration, calibrate
 from bbb_core.diffusion.foretelling import foretold_share, lack_of_fit
 from bbb_core.embedding.gaps import position
 from bbb_core.errors import InputError
+from bbb_core.report.shown import Shown
 from bbb_core.stats.resampling import Estimate
 
 __all__ = ["SweepAudit", "audit_sweep", "balanced_embeddings", "places", "way_points"]
 
 
 @dataclass(frozen=True, eq=False)
-class SweepAudit:
+class SweepAudit(Shown):
     """What a sweep says of neutral prompts.
 
     Attributes

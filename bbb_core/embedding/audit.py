@@ -23,6 +23,7 @@ from bbb_core.embedding.crossed import (
 from bbb_core.embedding.encoder import Encoder
 from bbb_core.embedding.labour import shares_of
 from bbb_core.errors import InputError
+from bbb_core.report.shown import Shown
 from bbb_core.rng import generator
 from bbb_core.stats.correlations import correlation, correlation_test
 
@@ -115,13 +116,14 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbeddingAudit:
+class EmbeddingAudit(Shown):
     """What an audit found.
 
     Attributes
     ----------
     table
-        One row per occupation and contrast; ``position`` is 0 at the prompts of the first group
+        One row per occupation and contrast; ``low`` and ``high`` hold for one row, ``family_low``
+        and ``family_high`` for all together; ``position`` is 0 at the prompts of the first group
         and 1 at those of the second (`position`), a mean over templates and pairs: a larger gap
         goes with a smaller position.
     summary
@@ -166,7 +168,7 @@ def audit_embeddings(
     for contrast, table, base, cloud in zip(
         plan.contrasts, occupations, baselines, clouds, strict=True
     ):
-        frame = _summary(table, base, confidence)
+        frame = _summary(table, base, confidence, len(plan.occupations) * len(plan.contrasts))
         if cloud is not None and len(cloud) >= _RANKED:
             frame["rank"] = baseline_rank(table.mean, cloud)
         if table.positions is not None:
@@ -206,14 +208,19 @@ def _measure(encoder: Encoder, plan: Plan, nouns: Sequence[str]) -> list[GapTabl
     ]  # fmt: skip
 
 
-def _summary(table: GapTable, base: GapTable | None, confidence: float) -> pd.DataFrame:
+def _summary(table: GapTable, base: GapTable | None, confidence: float, rows: int) -> pd.DataFrame:
+    """Summarise gaps, with intervals of each and of all `rows` together (Bonferroni)."""
     if table.values[0].size > 1:
-        return summarise_gaps(table, baseline=base, confidence=confidence)
+        frame = summarise_gaps(table, baseline=base, confidence=confidence)
+        wide = summarise_gaps(table, baseline=base, confidence=1 - (1 - confidence) / rows)
+        return frame.assign(family_low=wide["low"], family_high=wide["high"])
     shift = 0.0 if base is None else float(base.mean.mean())
     nothing = np.full(len(table.nouns), np.nan)
     return pd.DataFrame(
         {"gap": table.mean, "beyond": table.mean - shift}
-        | dict.fromkeys(("low", "high", "p", "p_holm", "p_bh"), nothing),
+        | dict.fromkeys(
+            ("low", "high", "p", "p_holm", "p_bh", "family_low", "family_high"), nothing
+        ),
         index=list(table.nouns),
     )
 

@@ -73,6 +73,8 @@ def test_target_before_confusion_and_out(file, tmp_path):
         "change.csv",
         "corrected.csv",
         "manifest.json",
+        "report.html",
+        "report.json",
         "report.txt",
     ]
     manifest = json.loads((out / "manifest.json").read_text())

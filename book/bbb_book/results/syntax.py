@@ -16,6 +16,8 @@ __all__ = ["Module", "chains", "data_files", "form", "imports", "is_ours", "loca
 
 PACKAGES = ("bbb_core", "bbb_book")
 """Packages whose definitions are followed; what comes from others is known by its name alone."""
+SHOWN = "bbb_core.report.shown"
+"""A base class from here only shows a result: it is no part of what the class computes."""
 DATA = {".csv", ".json", ".parquet", ".toml", ".txt"}
 """Suffixes of data files that a definition may name and that lie beside its module."""
 
@@ -75,6 +77,9 @@ class Module:
         """The package that relative imports start from."""
         return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
 
+    def _shows(self, base: ast.expr) -> bool:
+        return isinstance(base, ast.Name) and self.imported.get(base.id, ("",))[0] == SHOWN
+
     def take(self, statements: list[ast.stmt]) -> None:
         """Sort statements by the names that they bind."""
         for node in statements:
@@ -84,6 +89,8 @@ class Module:
             elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
                 self.take(node.body)
             elif isinstance(node, _DEFINITIONS):
+                if isinstance(node, ast.ClassDef):
+                    node.bases = [base for base in node.bases if not self._shows(base)]
                 self.bound.setdefault(node.name, []).append(node)
             elif not _is_text(node):
                 names = list(_targets(node))

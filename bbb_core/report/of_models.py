@@ -1,0 +1,209 @@
+"""Reports of generators: certificates, calibrations, and audits by either (T0, T1, II.4)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from bbb_core.report.parts import Curves, Forest, Quantity, Report, Row, Table
+
+if TYPE_CHECKING:
+    from bbb_core.diffusion.calibration import Calibration
+    from bbb_core.diffusion.model_audit import ModelAudit
+    from bbb_core.diffusion.path_tv import Certificate
+    from bbb_core.diffusion.sweep_audit import SweepAudit
+    from bbb_core.stats.resampling import Estimate
+
+__all__ = ["calibration", "certificate", "model", "sweep"]
+
+VACUOUS = (
+    "A bound near 1 says nothing, neither balance nor imbalance: draw images, have them read, and "
+    "use bbb audit generations."
+)
+EMPIRICAL = (
+    "That the log-odds lie on a line, and that a prompt beside the way obeys it, is empirical: "
+    "draw some of its pictures. Errors of whoever reads them move the switch too."
+)
+
+
+def certificate(found: Certificate) -> Report:
+    """Tell of one certificate."""
+    import pandas as pd
+
+    row = {"tv": found.tv, "low": found.interval[0], "high": found.interval[1],
+           "tv_bound": found.tv_bound, "n": found.n}  # fmt: skip
+    return Report(
+        kind="certificate",
+        title="How far the images of two prompts can differ",
+        answer=f"The total variation of the images is at most {found.tv_bound:.3f} at "
+        f"{found.confidence:.0%}; that of the paths is estimated at {found.tv:.3f}.",
+        confidence=found.confidence,
+        quantities=(Quantity("total variation of the paths", found.tv, *found.interval),),
+        tables={"certificate": Table(pd.DataFrame([row]), (), ())},
+        figures=(
+            Forest(
+                "Total variation",
+                f"Of the paths, with its interval; the short line is the bound for the images, "
+                f"at {found.confidence:.0%}.",
+                (Row("two prompts", found.tv, *found.interval, found.tv_bound),),
+                {"alike": 0.0, "says nothing": 1.0}, "bound",
+            ),
+        ),
+        caveats=(VACUOUS,) if found.vacuous else (),
+        terms=("total variation", "interval"),
+    )  # fmt: skip
+
+
+def model(found: ModelAudit) -> Report:
+    """Tell of the certificates of a neutral prompt."""
+    table, least, level = found.by_group, found.imbalance_at_least, found.confidence
+    if least is None:
+        answer = (
+            f"The prompts' images are too much alike for the assumed delta {found.delta:g}: it is "
+            f"at least {found.delta_at_least:.3f}. Nothing that rests on it follows."
+        )
+    elif least > 0:
+        answer = f"The neutral prompt is out of balance: its imbalance is at least {least:.3f}."
+    else:
+        answer = "Nothing is certified: the bounds allow balance, and do not show it."
+    head = Quantity(
+        "certified imbalance", *((math.nan,) * 2 if least is None else (least, least)), math.nan,
+        "the assumed delta is refuted" if least is None else "",
+    )  # fmt: skip
+    enough = 1 - found.delta - 1 / len(table)
+    lines = {"alike": 0.0, "says nothing": 1.0}
+    if least is not None and enough > 0:
+        lines["certifies imbalance below"] = enough
+    return Report(
+        kind="certificates",
+        title="Certified bounds on what a neutral prompt draws",
+        answer=answer,
+        confidence=level,
+        quantities=(head,),
+        tables={"groups": Table(table, ("group",), ("tv", "tv_low", "tv_high"))},
+        figures=(
+            Forest.of(
+                "From the neutral prompt to each group's prompt",
+                "Total variation of the paths with its interval; the short line is the certified "
+                f"bound for the images. The bounds hold together at {level:.0%}.",
+                table, ("group", "tv", "tv_low", "tv_high", "tv_upper"), lines, "bound",
+            ),
+        ),
+        caveats=(
+            *((VACUOUS,) if table["tv_upper"].max() > 0.9 else ()),
+            f"Shares and imbalance rest on an assumption that was not measured here: each group's "
+            f"prompt draws its group in at least {1 - found.delta:.0%} of its images.",
+        ),
+        terms=("total variation", "delta", "imbalance", "interval"),
+        like={"groups": sorted(table["group"]), "delta": found.delta},
+    )  # fmt: skip
+
+
+def _of(name: str, e: Estimate) -> Quantity:
+    return Quantity(name, *(float(x) for x in (e.value, e.low, e.high)))
+
+
+def _law(found: Calibration) -> tuple[Quantity, Quantity]:
+    return _of("slope", found.slope), _of("switch", found.switch)
+
+
+def calibration(found: Calibration) -> Report:
+    """Tell of slope and switch."""
+    import numpy as np
+    import pandas as pd
+
+    slope, switch = quantities = _law(found)
+    rows = [(q.name, q.value, q.low, q.high) for q in quantities]
+    t = np.linspace(0, 1, 41)
+    line = tuple(zip(t.tolist(), np.asarray(found.share(t)).tolist(), strict=True))
+    return Report(
+        kind="calibration",
+        title="Slope and switch of a generator",
+        answer=f"Both groups are drawn alike at position {switch}; the slope is {slope}.",
+        confidence=found.slope.confidence,
+        quantities=quantities,
+        tables={
+            "law": Table(pd.DataFrame(rows, columns=["quantity", "value", "low", "high"]),
+                         ("quantity",)),
+        },
+        figures=(
+            Curves("The fitted law", "Share of the second group along the way.", "position",
+                   "share", {}, line, _switch(switch.value)),
+        ),
+        caveats=(EMPIRICAL,),
+        terms=("position", "slope", "switch", "interval"),
+    )  # fmt: skip
+
+
+def _switch(t: float) -> dict[str, float]:
+    return {"switch": t} if 0 <= t <= 1 else {}
+
+
+def sweep(found: SweepAudit) -> Report:
+    """Tell of a sweep that was read."""
+    import numpy as np
+
+    law, points, prompts = found.law, found.points, found.prompts
+    level = law.slope.confidence
+    names = [c.removeprefix("read as ") for c in points.columns if c.startswith("read as ")]
+    head, where, ends = _foretold(found, level)
+    drawn = points[points["share"].notna()]
+    t = np.linspace(0, 1, 41)
+    line = tuple(zip(t.tolist(), np.asarray(law.share(t)).tolist(), strict=True))
+    bent = found.lack_of_fit <= 1 - level
+    main = prompts.assign(family_low=ends[0], family_high=ends[1])
+    return Report(
+        kind="sweep",
+        title="What the embedding begot, and what is the generator's own",
+        answer=f"The prompt “{where}” is foretold to be furthest from balance, with an "
+        f"imbalance of {head}. Both groups are drawn alike at position {_law(law)[1]}.",
+        confidence=level,
+        quantities=(head, *_law(law), _of("the generator's own log-odds", found.own)),
+        tables={
+            "prompts": Table(main, ("prompt",), ("share", "family_low", "family_high")),
+            "points": Table(points, ("position",)),
+        },
+        figures=(
+            Forest.of(
+                f"Foretold share of {names[1]}",
+                f"With intervals that hold for all prompts together at {level:.0%}.",
+                main, ("prompt", "share", "family_low", "family_high"), {"balance": 0.5},
+            ),
+            Curves(
+                "The sweep and the fitted law",
+                f"Share of {names[1]} among the pictures read, at each point of the way.",
+                "position", f"share of {names[1]}",
+                {"pictures": tuple(zip(drawn["position"].tolist(), drawn["share"].tolist(),
+                                       strict=True))},
+                line, _switch(float(law.switch.value)),
+            ),
+        ),
+        caveats=(
+            *(("The log-odds do not lie on a line: foretold shares are not to be trusted.",)
+              if bent else ()),
+            EMPIRICAL,
+            *((f"{len(main)} prompts are compared: family_low and family_high allow for that, low "
+               "and high hold for one prompt alone.",) if len(main) > 1 else ()),
+        ),
+        terms=("position", "slope", "switch", "share", "imbalance", "interval"),
+        like={"groups": names},
+    )  # fmt: skip
+
+
+def _foretold(found: SweepAudit, level: float) -> tuple[Quantity, Any, tuple[Any, Any]]:
+    """Return the largest foretold imbalance, whose it is, and the limits of all shares together."""
+    import numpy as np
+
+    from bbb_core.diffusion.foretelling import foretold_share
+
+    counts = found.points[[c for c in found.points if c.startswith("read as ")]].to_numpy()
+    each = 1 - (1 - level) / len(found.prompts)
+    share = foretold_share(
+        found.points["position"], counts, found.prompts["position"], confidence=each
+    )
+    low, high = share.low - 0.5, share.high - 0.5
+    near = np.maximum(np.maximum(low, -high), 0)
+    value = np.abs(share.value - 0.5)
+    head = (float(x.max()) for x in (value, near, np.maximum(high, -low)))
+    whose = found.prompts["prompt"][value.argmax()]
+    return Quantity("largest foretold imbalance", *head), whose, (share.low, share.high)
