@@ -54,6 +54,8 @@ def test_report_names_the_worst_group(capsys, monkeypatch, table, tmp_path):
         "cells.csv",
         "groups.csv",
         "manifest.json",
+        "report.html",
+        "report.json",
         "report.txt",
     }
 
