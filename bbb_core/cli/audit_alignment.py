@@ -134,7 +134,12 @@ def _audit(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[
     }
     units = None if table.within is None else len(set(table.within.codes.tolist()))
     report = found.report()
-    report = replace(report, caveats=(*report.caveats, *sampling_caveats(units)))
+    asked = {name: options[name] for name in ("scale", "level_sets", "order")}
+    report = replace(
+        report,
+        caveats=(*report.caveats, *sampling_caveats(units)),
+        like={**report.like, **asked, "within": units is not None},
+    )
     return said, {"groups": found.by_group, "cells": found.by_cell}, report
 
 

@@ -57,4 +57,5 @@ def _curves(figure: Curves, axes: Any) -> None:
     for i, (name, x) in enumerate(figure.marks.items()):
         axes.axvline(x, ls=":", color=f"C{i + 1}", label=name)
     axes.set(xlabel=_text(figure.x), ylabel=_text(figure.y))
-    axes.legend()
+    if figure.series or figure.marks:
+        axes.legend()

@@ -62,8 +62,8 @@ def faults(value: Any, form: Mapping[str, Any], where: str = "it") -> Iterator[s
 def _is(value: Any, kind: str) -> bool:
     if isinstance(value, bool) or value is None:
         return kind == ("boolean" if isinstance(value, bool) else "null")
-    kinds = {"object": dict, "array": list, "string": str, "number": (int, float)}
-    return isinstance(value, kinds.get(kind, ()))
+    classes: dict[str, Any] = {"object": dict, "array": list, "string": str, "number": (int, float)}
+    return isinstance(value, classes.get(kind, ()))
 
 
 def read_report(path: str | Path) -> dict[str, Any]:

@@ -122,9 +122,7 @@ def gaps(found: GroupGaps, *, confidence: float | None = None) -> Report:
     ends = main["family_low"], main["family_high"]
     near = np.maximum(ends[0], -ends[1]).clip(lower=0)
     far = np.maximum(-ends[0], ends[1])
-    head = Quantity(
-        "largest gap", *(float(x.max()) for x in (main["gap"].abs(), near, far))
-    )  # fmt: skip
+    head = Quantity.of("largest gap", (x.max() for x in (main["gap"].abs(), near, far)))
     top, sure = main.loc[main["gap"].abs().idxmax()], int((near > 0).sum())
     first, second = (
         (top["first"], top["second"]) if top["gap"] > 0 else (top["second"], top["first"])
@@ -176,7 +174,7 @@ def gaps(found: GroupGaps, *, confidence: float | None = None) -> Report:
             "p-values are Holm's.",
         ),
         terms=("gap of a score", "multiaccuracy error", "interval", "Holm's correction"),
-        like={"unit": found.unit},
+        like={"unit": found.unit, "within": strata > 1},
     )  # fmt: skip
 
 

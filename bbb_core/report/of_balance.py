@@ -89,7 +89,7 @@ def by_prompt(
         floor = found["floor"]
     else:
         row = main.iloc[0]
-        head = Quantity("imbalance", *(float(row[x]) for x in ("imbalance", "low", "high")))
+        head = Quantity.of("imbalance", (row[x] for x in ("imbalance", "low", "high")))
         floor = float(row["floor"])
     keys = {"balance": ("imbalance", "low", "high"), "change": ("change", "low", "high")}
     n, none = int(found["detected"]), "None of the prompts is"

@@ -33,7 +33,7 @@ def embeddings(found: EmbeddingAudit) -> Report:
     verdict = (
         f"{differ} of {len(main)} gaps differ {beyond} after Holm's correction"
         if tested
-        else "One template and one pair allow no interval, so nothing is settled"
+        else "There is no interval, so nothing is settled"
     )
     ends = ("family_low", "family_high") if tested else ("beyond", "beyond")
     figures = [
@@ -88,10 +88,11 @@ def embeddings(found: EmbeddingAudit) -> Report:
 def _largest(main: Any, tested: bool, said: dict[str, Any]) -> Quantity:
     name, value = "largest absolute gap beyond the baseline", float(main["beyond"].abs().max())
     if not tested:
-        return Quantity(name, value, math.nan, math.nan, "one template and one pair")
+        reason = next(notes["no_interval"] for notes in said["contrasts"].values())
+        return Quantity(name, value, math.nan, math.nan, str(reason).rstrip("."))
     low, high = main["family_low"], main["family_high"]
     near, far = low.where(low > 0, -high).clip(lower=0), high.where(high > -low, -low)
-    return Quantity(name, value, float(near.max()), float(far.max()))
+    return Quantity.of(name, (value, near.max(), far.max()))
 
 
 def _sign(said: dict[str, Any]) -> str:

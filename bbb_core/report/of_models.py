@@ -66,10 +66,9 @@ def model(found: ModelAudit) -> Report:
         answer = f"The neutral prompt is out of balance: its imbalance is at least {least:.3f}."
     else:
         answer = "Nothing is certified: the bounds allow balance, and do not show it."
-    head = Quantity(
-        "certified imbalance", *((math.nan,) * 2 if least is None else (least, least)), math.nan,
-        "the assumed delta is refuted" if least is None else "",
-    )  # fmt: skip
+    head = Quantity("certified imbalance", math.nan, math.nan, math.nan, "delta is refuted")
+    if least is not None:
+        head = Quantity("certified imbalance", least, least, math.nan)
     enough = 1 - found.delta - 1 / len(table)
     lines = {"alike": 0.0, "says nothing": 1.0}
     if least is not None and enough > 0:
@@ -100,7 +99,7 @@ def model(found: ModelAudit) -> Report:
 
 
 def _of(name: str, e: Estimate) -> Quantity:
-    return Quantity(name, *(float(x) for x in (e.value, e.low, e.high)))
+    return Quantity.of(name, (e.value, e.low, e.high))
 
 
 def _law(found: Calibration) -> tuple[Quantity, Quantity]:
@@ -109,17 +108,14 @@ def _law(found: Calibration) -> tuple[Quantity, Quantity]:
 
 def calibration(found: Calibration) -> Report:
     """Tell of slope and switch."""
-    import numpy as np
     import pandas as pd
 
     slope, switch = quantities = _law(found)
     rows = [(q.name, q.value, q.low, q.high) for q in quantities]
-    t = np.linspace(0, 1, 41)
-    line = tuple(zip(t.tolist(), np.asarray(found.share(t)).tolist(), strict=True))
     return Report(
         kind="calibration",
         title="Slope and switch of a generator",
-        answer=f"Both groups are drawn alike at position {switch}; the slope is {slope}.",
+        answer=f"{_balanced(found)} The slope is {slope}.",
         confidence=found.slope.confidence,
         quantities=quantities,
         tables={
@@ -128,11 +124,24 @@ def calibration(found: Calibration) -> Report:
         },
         figures=(
             Curves("The fitted law", "Share of the second group along the way.", "position",
-                   "share", {}, line, _switch(switch.value)),
+                   "share", {}, _line(found), _switch(switch.value)),
         ),
         caveats=(EMPIRICAL,),
         terms=("position", "slope", "switch", "interval"),
     )  # fmt: skip
+
+
+def _line(law: Calibration) -> tuple[tuple[float, float], ...]:
+    """Return points of the fitted law; none where the slope is zero and no switch follows."""
+    if not math.isfinite(law.switch.value):
+        return ()
+    return tuple((i / 40, float(law.share(i / 40))) for i in range(41))
+
+
+def _balanced(law: Calibration) -> str:
+    if not math.isfinite(law.switch.value):
+        return "There is no position at which both groups are known to be drawn alike."
+    return f"Both groups are drawn alike at position {_law(law)[1]}."
 
 
 def _switch(t: float) -> dict[str, float]:
@@ -141,22 +150,18 @@ def _switch(t: float) -> dict[str, float]:
 
 def sweep(found: SweepAudit) -> Report:
     """Tell of a sweep that was read."""
-    import numpy as np
-
     law, points, prompts = found.law, found.points, found.prompts
     level = law.slope.confidence
     names = [c.removeprefix("read as ") for c in points.columns if c.startswith("read as ")]
     head, where, ends = _foretold(found, level)
     drawn = points[points["share"].notna()]
-    t = np.linspace(0, 1, 41)
-    line = tuple(zip(t.tolist(), np.asarray(law.share(t)).tolist(), strict=True))
     bent = found.lack_of_fit <= 1 - level
     main = prompts.assign(family_low=ends[0], family_high=ends[1])
     return Report(
         kind="sweep",
         title="What the embedding begot, and what is the generator's own",
         answer=f"The prompt “{where}” is foretold to be furthest from balance, with an "
-        f"imbalance of {head}. Both groups are drawn alike at position {_law(law)[1]}.",
+        f"imbalance of {head}. {_balanced(law)}",
         confidence=level,
         quantities=(head, *_law(law), _of("the generator's own log-odds", found.own)),
         tables={
@@ -175,7 +180,7 @@ def sweep(found: SweepAudit) -> Report:
                 "position", f"share of {names[1]}",
                 {"pictures": tuple(zip(drawn["position"].tolist(), drawn["share"].tolist(),
                                        strict=True))},
-                line, _switch(float(law.switch.value)),
+                _line(law), _switch(float(law.switch.value)),
             ),
         ),
         caveats=(
@@ -204,6 +209,6 @@ def _foretold(found: SweepAudit, level: float) -> tuple[Quantity, Any, tuple[Any
     low, high = share.low - 0.5, share.high - 0.5
     near = np.maximum(np.maximum(low, -high), 0)
     value = np.abs(share.value - 0.5)
-    head = (float(x.max()) for x in (value, near, np.maximum(high, -low)))
-    whose = found.prompts["prompt"][value.argmax()]
-    return Quantity("largest foretold imbalance", *head), whose, (share.low, share.high)
+    largest = (x.max() for x in (value, near, np.maximum(high, -low)))
+    head = Quantity.of("largest foretold imbalance", largest)
+    return head, found.prompts["prompt"][value.argmax()], (share.low, share.high)

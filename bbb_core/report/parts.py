@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,12 @@ class Quantity:
     low: float
     high: float
     reason: str = ""
+
+    @classmethod
+    def of(cls, name: str, numbers: Iterable[Any]) -> Quantity:
+        """Return a quantity from its value and the ends of its interval."""
+        value, low, high = map(float, numbers)
+        return cls(name, value, low, high)
 
     def __str__(self) -> str:
         ends = ("?" if math.isnan(x) else f"{x:.3f}" for x in (self.low, self.high))

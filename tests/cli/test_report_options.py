@@ -114,7 +114,7 @@ def test_what_was_not_measured_cannot_be_judged():
     found = run("embeddings", *line, "--pair", "she/he", "--fail-above", 0.1)
     assert found.exit_code == 2
     assert "nurse" in found.stdout
-    assert "was not measured (one template and one pair)" in found.stderr
+    assert "was not measured (One template and one pair" in found.stderr
     assert run("embeddings", *line, "--pair", "she/he").exit_code == 0
     line += ["--pair", "she/he", "--pair", "woman/man", "--pair", "her/his"]
     assert run("embeddings", *line, "--fail-above", 0).exit_code in (0, 1)
