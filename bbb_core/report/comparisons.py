@@ -190,7 +190,7 @@ def compare(a: Report | Mapping[str, Any], b: Report | Mapping[str, Any]) -> Rep
         quantities=tuple(quantities),
         tables={"differences": table},
         figures=tuple(figures) if len(main) else (),
-        caveats=(*_lost(old, new, len(main)), *new["caveats"]),
+        caveats=(*_lost(old, new, len(main)), *(f"Of B: {said}" for said in new["caveats"])),
         terms=("interval",),
     )
 

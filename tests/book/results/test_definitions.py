@@ -99,6 +99,7 @@ def changed(module, old, new):
         ("tools", "import math", "import cmath as math"),
         ("deep", "x**2", "x**3"),
         ("parts", "class Shape", "print()\n\n        class Shape"),  # it runs on import
+        ("parts", "class Shape:", "from abc import ABC\n\n        class Shape(ABC):"),
     ],
 )
 def test_a_change_of_what_is_computed_gives_a_new_key(hashed, module, old, new):
@@ -113,6 +114,8 @@ def test_a_change_of_what_is_computed_gives_a_new_key(hashed, module, old, new):
         ("main", "def f(n: int):", 'def f(n: int):\n            """Say what it is."""\n'),
         ("tools", "return None", "return 1"),
         ("deep", "def power(x):", "# a note\n\n        def power(x):"),
+        ("parts", "class Shape:",
+         "from bbb_core.report.shown import Shown\n\n        class Shape(Shown):"),
     ],
 )  # fmt: skip
 def test_what_is_not_reached_and_what_explains_is_no_part_of_the_key(hashed, module, old, new):
