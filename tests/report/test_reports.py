@@ -30,7 +30,7 @@ from bbb_core.diffusion import (
 )
 from bbb_core.embedding.audit import EmbeddingAudit
 from bbb_core.errors import InputError
-from bbb_core.report import render
+from bbb_core.report import compare, render
 from bbb_core.report.comparisons import faults, schema
 from bbb_core.report.page import cell, fragment, markdown
 from bbb_core.report.parts import Forest, Quantity, Report, Row, Table
@@ -143,6 +143,16 @@ def test_frame_plot_and_notebook(name):
     shown = BeautifulSoup(result._repr_html_(), "html.parser")
     assert shown.select_one("p.answer").get_text() == result.report().answer.replace("\u202e", "")
     assert not shown.select("script, img, [onload], [onerror]")
+
+
+@pytest.mark.parametrize("name", _TELLERS)
+def test_nothing_differs_from_itself(name):
+    made = compare(RESULTS[name].report(), RESULTS[name].report())
+    assert all(q.value == 0 and not q.low > 0 and not q.high < 0 for q in made.quantities)
+    frame = made.tables["differences"].frame
+    assert (frame["difference"] == 0).all()
+    assert list(faults(json.loads(json.dumps(made.to_json())), schema())) == []
+    assert "are not shown to differ" in render(made)
 
 
 def test_the_frame_is_a_copy():
