@@ -48,7 +48,7 @@ def embeddings(found: EmbeddingAudit) -> Report:
         figures.append(
             Forest.of(
                 "Positions between the groups' prompts",
-                "0 at the second group's prompts, 1 at the first's; means over templates and pairs,"
+                "0 at the first group's prompts, 1 at the second's; means over templates and pairs,"
                 " without intervals.",
                 main, ("label", "position", "position", "position"), {"half way": 0.5},
             )
