@@ -1,0 +1,171 @@
+"""The reader of what users have: a table in any format, or a folder of tables of one format."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bbb_core.errors import InputError
+from bbb_core.io.columns import Column, check_cells, clean
+from bbb_core.io.delimited import DelimitedRows
+from bbb_core.io.files import shown
+from bbb_core.io.tables import Rows, TableFile
+
+__all__ = ["SUFFIXES", "open_source", "source_files"]
+
+SUFFIXES = {
+    "csv": "text", "tsv": "text", "tab": "text", "txt": "text",
+    "json": "json", "jsonl": "lines", "ndjson": "lines",
+    "parquet": "parquet", "pq": "parquet",
+    "arrow": "arrow", "feather": "arrow", "ipc": "arrow",
+}  # fmt: skip
+"""Formats by the ending of a file's name, ``.gz`` aside; every other ending means text."""
+
+MOST_FILES = 10_000
+"""Tables of a folder."""
+
+
+def open_source(
+    path: str | Path,
+    *,
+    name: str = "FILE",
+    needs: Iterable[str] = (),
+    separator: str | None = None,
+    notation: str = "1234.5",
+) -> TableFile:
+    r"""Open a table in any format whose columns are to be looked at before they are read.
+
+    Parameters
+    ----------
+    path
+        A file: parquet, Arrow (``.arrow``, ``.feather``, streams too), JSON, JSON lines, or text
+        with a header; text and JSON may be gzipped. Or a folder: its ``metadata.*`` if there is
+        one (a list beside images), else all its tables, which must have one format and the same
+        columns; other files are left alone.
+    name, needs, separator, notation
+        See `bbb_core.io.tables.open_table`.
+
+    Raises
+    ------
+    InputError
+        If a file is of no use, or a folder holds no table or different ones.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "1.jsonl").write_text('{"group": "NA"}\n{"group": null}\n')
+    >>> _ = (folder / "2.jsonl").write_text('{"group": true}\n')
+    >>> table = open_source(folder).read(labels=["group"])
+    >>> list(table.labels["group"].categories), table.missing, table.place(2).split(", ")[1]
+    (['NA', 'True'], {'group': 1}, 'line 1 of 2.jsonl')
+    """
+    files = source_files(path, name=name)
+    parts = [_rows(file, name, tuple(needs), separator) for file in files]
+    rows = parts[0] if files == [Path(path)] else _Shards(parts, files, f"{name} {shown(path)}")
+    return TableFile(rows, notation=notation)
+
+
+def source_files(path: str | Path, *, name: str = "FILE") -> list[Path]:
+    """Return the files that `open_source` reads, in the order of their names.
+
+    Raises
+    ------
+    InputError
+        If a folder holds no table, too many, or tables of several formats.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    try:
+        held = sorted(path.iterdir(), key=_natural)
+    except OSError as error:
+        raise InputError(f"{name} {shown(path)} cannot be read ({error.strerror}).") from None
+    tables = [one for one in held if _ending(one) in SUFFIXES and not one.name.startswith(".")]
+    lists = [one for one in tables if one.name.casefold().startswith("metadata.")]
+    found = lists[:1] or [one for one in tables if _ending(one) != "txt"]
+    kinds = sorted({_ending(one) for one in found})
+    if len(kinds) != 1 or len(found) > MOST_FILES:
+        several = f"tables of several formats ({', '.join(kinds)})" if kinds else "no table"
+        what = f"more than {MOST_FILES} tables" if len(kinds) == 1 else several
+        raise InputError(f"{name} {shown(path)} holds {what}; name a file, or one format's folder.")
+    return found
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    return [(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"([0-9]+)", path.name)]
+
+
+def _ending(path: Path) -> str:
+    return path.name.casefold().removesuffix(".gz").rpartition(".")[2]
+
+
+def _rows(path: Path, name: str, needs: Sequence[str], separator: str | None) -> Rows:
+    match SUFFIXES.get(_ending(path), "text"):
+        case "parquet":
+            from bbb_core.io.parquet import ParquetRows
+
+            return ParquetRows(path, name=name)
+        case "arrow":
+            from bbb_core.io.arrow import ArrowRows
+
+            return ArrowRows(path, name=name)
+        case "json" | "lines" as kind:
+            from bbb_core.io.records import JsonRows
+
+            return JsonRows(path, name=name, lines=kind == "lines")
+    return DelimitedRows(path, name=name, needs=needs, separator=separator)
+
+
+class _Shards:
+    """The rows of several tables with the same columns, one table after the other."""
+
+    def __init__(self, parts: Sequence[Rows], files: Sequence[Path], title: str) -> None:
+        self.title, self.unit = title, parts[0].unit
+        self.columns = tuple(dict.fromkeys(name for part in parts for name in part.columns))
+        self._parts, self._files = parts, files
+        for part in parts if SUFFIXES[_ending(files[0])] not in ("json", "lines") else ():
+            odd = sorted(set(part.columns) ^ set(self.columns))  # records may lack what is empty
+            if odd:
+                raise InputError(
+                    f"{part.title} has other columns than its neighbours ({odd[0]!r}); tables of "
+                    "one folder must have the same ones."
+                )
+
+    def fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
+        """Read the rows of all tables into columns by name."""
+        found = []
+        for part in self._parts:
+            found.append(part.fill(columns))
+            check_cells(self.title, sum(map(len, found)), len(columns))
+        return _Places(found, [shown(file.name) for file in self._files])
+
+
+class _Place(int):
+    """A place in one file of several; shown with the file's name."""
+
+    file: str
+
+    def __format__(self, form: str) -> str:
+        return f"{int(self)} of {self.file}"
+
+
+class _Places(Sequence[int]):
+    """Places in several files."""
+
+    def __init__(self, places: Sequence[Sequence[int]], names: Sequence[str]) -> None:
+        self._places, self._names = places, names
+        self._ends = list(itertools.accumulate(map(len, places)))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, row: Any) -> Any:
+        part = bisect.bisect_right(self._ends, row)
+        place = _Place(self._places[part][row - self._ends[part]])  # counted from the end
+        place.file = self._names[part]
+        return place
