@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,25 +11,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bbb_core.balance.confusion import Confusion
+from bbb_core.balance.count_columns import Columns, read_roles, recognised
+from bbb_core.balance.expected_counts import expected_counts, whole_counts
 from bbb_core.errors import InputError
-from bbb_core.io.tables import Table, TableFile, open_table
+from bbb_core.io.labels import crossed, merged, perhaps
+from bbb_core.io.sources import open_source
+from bbb_core.io.tables import Table, TableFile
+from bbb_core.rng import generator
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CountTable", "parse_counts", "read_confusion", "read_counts"]
+__all__ = ["Columns", "CountTable", "read_confusion", "read_counts"]
 
 LARGEST = 50_000_000
-"""Bytes of a text file of counts."""
+"""Bytes of Fair Diffusion's text."""
 
 MOST_COUNTS = 1_000_000
 """Counts: prompts times groups."""
-
-_READING = re.compile(r"(gender|sex|race|ethnic|age|skin|label)(?!.*score)")
-"""How the names of columns begin that may hold readings."""
-
-_COUNTS = re.compile(r"man: (\d{1,9}), woman: (\d{1,9}), except: (\d{1,9})", re.ASCII)
-"""The second of Fair Diffusion's two lines per occupation."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class CountTable:
     missing : mapping of str to int
         Images without a prompt or a group, by column; they are not counted.
     notes : list of str
-        Sentences about names that look alike.
+        What was done to the rows, and names that look alike.
     """
 
     counts: pd.DataFrame
@@ -54,106 +53,198 @@ class CountTable:
 def read_counts(
     path: str | Path,
     *,
+    columns: Columns | None = None,
     name: str = "FILE",
     separator: str | None = None,
     notation: str = "1234.5",
 ) -> CountTable:
     r"""Read counts per prompt and group.
 
-    Three forms are told apart. A table with the columns ``prompt`` and ``group`` has one row per
-    image, and its other columns are left alone. A table with ``prompt`` and no ``group`` holds
-    counts, one column per group. A file named ``.txt`` holds Fair Diffusion's pairs of lines.
+    Four layouts are read: a row per image with what it was read as; a row per prompt and group with
+    a count; a row per prompt with a column of counts per group; a row per image with a column of
+    probabilities per class. Without `columns`, those called ``prompt`` and ``group`` decide. A file
+    named ``.txt`` holds Fair Diffusion's pairs of lines. FairFace's and DeepFace's tables are known
+    by their columns: prompt and picture are taken from the name of the file, less the number at
+    its end. Rows of one picture count once; a picture whose rows differ is left out.
+
+    Probabilities make expected counts. To whole images they are rounded by one random number per
+    prompt, so that every count has the expected one as its mean, is less than one image away, and
+    is no more variable than labels drawn from the probabilities would be. What treats them as
+    counted labels is then conservative, if the probabilities are calibrated: of the images that
+    get .7 for a class, 70 % are of it. Rows of one picture are averaged.
 
     Parameters
     ----------
     path, name, separator, notation
-        See `bbb_core.io.tables.open_table`.
+        See `bbb_core.io.sources.open_source`.
+    columns
+        Which columns hold what.
 
     Raises
     ------
     InputError
-        With the place, if the file cannot be read as one of these.
+        With the place, if the file cannot be read as one of these; where columns are not
+        recognised, the message names likely ones.
+
+    Notes
+    -----
+    SIMULATED
 
     Examples
     --------
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "images.csv"
-    >>> _ = file.write_text("prompt,group\njudge,NA\njudge,woman\njudge,\n")
-    >>> found = read_counts(file)
+    >>> _ = file.write_text("prompt,sex\njudge,NA\njudge,female\njudge,\n")
+    >>> found = read_counts(file, columns=Columns(groups=("sex",), names={"female": "woman"}))
     >>> found.counts.loc["judge"].to_dict(), found.missing
-    ({'NA': 1, 'woman': 1}, {'prompt': 0, 'group': 1})
+    ({'NA': 1, 'woman': 1}, {'prompt': 0, 'sex': 1})
     """
-    if Path(path).suffix == ".txt":
-        return _published(path, name)
-    file = open_table(path, name=name, needs=["prompt"], separator=separator, notation=notation)
-    file.need(["prompt"], advice=_advice(file.columns))
-    if "group" in file.columns:
-        return _tally(file.read(labels=["prompt", "group"]))
-    table, counts = _wide(file, "prompt")
+    columns = columns or Columns()
+    if Path(path).suffix == ".txt" and not columns.named:
+        return _published(path, name, columns)
+    file = open_source(
+        path,
+        name=name,
+        needs=columns.named or ["prompt"],
+        separator=separator,
+        notation=notation,
+    )
+    said, note = recognised(file, columns)
+    if said.probabilities:
+        found = _sums(file, said)
+    elif said.groups:
+        found = _tally(file, said)
+    else:
+        found = _per_prompt(file, said)
+    empty = np.flatnonzero(found.counts.to_numpy().sum(axis=1) == 0)
+    if empty.size:
+        raise InputError(
+            f"{file.title}: all counts of {found.counts.index[empty[0]]!r} are zero; remove it."
+        )
+    return dataclasses.replace(found, notes=[*note, *found.notes])
+
+
+def _published(path: str | Path, name: str, said: Columns) -> CountTable:
+    from bbb_core.balance.fair_diffusion import parse_counts
+    from bbb_core.io.files import read_text, shown
+
+    text = read_text(path, name=name, most=LARGEST)
+    table = parse_counts(text, name=f"{name} {shown(path)}").rename_axis("prompt")
+    table = table if table["except"].any() else table.drop(columns="except")
+    return CountTable(_renamed(table, said, f"{name} {shown(path)}"), {}, [])
+
+
+def _per_prompt(file: TableFile, said: Columns) -> CountTable:
+    try:
+        table, counts = _wide(file, str(said.prompt), said.counts)
+    except InputError as error:
+        if said.counts or "; write whole numbers" not in str(error):
+            raise
+        raise InputError(
+            f"{error} If there is a row per image, give --group-column"
+            f"{perhaps(file.columns, 'group')}; if only some columns are counts, --count-column "
+            "for each."
+        ) from None
     empty = np.flatnonzero(counts.sum(axis=1) == 0)
     if empty.size:
         raise InputError(f"{table.place(int(empty[0]))}: all counts are zero; remove the prompt.")
-    return CountTable(_frame(table.keys("prompt"), list(table.counts), counts), {}, table.notes)
+    frame = _frame(table.keys(str(said.prompt)), list(table.counts), counts)
+    return CountTable(_renamed(frame, said, table.title), {}, table.notes)
 
 
-def parse_counts(text: str, *, name: str) -> pd.DataFrame:
-    r"""Parse pairs of lines: an occupation, then ``man: M, woman: W, except: X``.
+def _wide(file: TableFile, key: str, columns: Sequence[str] = ()) -> tuple[Table, np.ndarray]:
+    """Read a column of names, and others as counts [rows, columns]."""
+    others = [*columns] or [column for column in file.columns if column != key]
+    file.need([key, *others])
+    if len(others) < 2 or not all(others):
+        raise InputError(
+            f"{file.title} must have a column {key!r} and two or more columns of counts, each with "
+            "a name."
+        )
+    table = file.read(labels=[key], counts=others)
+    if not len(table):
+        raise InputError(f"{file.title} holds no {key}; add a row of counts.")
+    table.keys(key)
+    _few(len(table), len(others), file.title)
+    return table, np.stack(list(table.counts.values()), axis=1)
 
-    Parameters
-    ----------
-    text : str
-        The whole file.
-    name : str
-        What error messages call it.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``occupation`` in the file's order; int64 columns ``man``, ``woman``, ``except``.
-
-    Raises
-    ------
-    InputError
-        With the line's number: no occupation, no counts, a repeated occupation, all counts zero.
-
-    Examples
-    --------
-    >>> parse_counts("baker\nman: 3, woman: 1, except: 0\n", name="x")["man"].to_dict()
-    {'baker': 3}
-    """
+def _tally(file: TableFile, said: Columns) -> CountTable:
+    """Count rows, or images, by prompt, in the order of the file, and group, in that of names."""
     import pandas as pd
 
-    lines = text.removesuffix("\n").split("\n") if text else []
-    if not lines:
-        raise InputError(f"{name} is empty; pass a file with two lines per occupation.")
-    first_seen: dict[str, int] = {}
-    rows: list[tuple[int, ...]] = []
-    for number in range(1, len(lines) + 1, 2):
-        occupation = lines[number - 1]
-        if not occupation.strip() or occupation != occupation.strip() or ":" in occupation:
-            raise InputError(f"{name}, line {number}: {occupation!r} is no occupation; fix it.")
-        if occupation in first_seen:
-            raise InputError(
-                f"{name}, line {number}: {occupation!r} stands on line {first_seen[occupation]} "
-                "already; keep one of them."
-            )
-        if number == len(lines):
-            raise InputError(f"{name}, line {number}: the counts of {occupation!r} are missing.")
-        match = _COUNTS.fullmatch(lines[number])
-        if match is None:
-            raise InputError(
-                f"{name}, line {number + 1}: {lines[number]!r} is not of the form "
-                "'man: M, woman: W, except: X' with whole numbers; fix it."
-            )
-        counts = tuple(int(group) for group in match.groups())
-        if not any(counts):
-            raise InputError(
-                f"{name}, line {number + 1}: all counts of {occupation!r} are zero; remove it."
-            )
-        first_seen[occupation] = number
-        rows.append(counts)
-    index = pd.Index(list(first_seen), name="occupation")
-    return pd.DataFrame(rows, index=index, columns=["man", "woman", "except"], dtype="int64")
+    table, prompt, image = read_roles(file, said, counts=said.counts)
+    labels = {name: table.labels[name] for name in said.groups}
+    known = {str(label) for column in labels.values() for label in column.categories}
+    _known(said, known, file.title)
+    made = {name: merged(one, said.names, said.aside) for name, one in labels.items()}
+    group = crossed([column for column, _ in made.values()])
+    whole = (prompt.codes >= 0) & (group.codes >= 0)
+    weight = table.counts[said.counts[0]] if said.counts else np.ones(len(table), np.int64)
+    shown = {name: column for name, (column, _) in made.items()} | {str(said.prompt): prompt}
+    notes = dataclasses.replace(table, labels=shown).notes
+    if said.aside:
+        lost = sum(n for _, n in made.values())
+        notes.append(f"{lost} readings are {' or '.join(map(repr, said.aside))}: not counted")
+    if image is not None:
+        whole &= image.codes >= 0
+        whole, note = _once(prompt.codes, image.codes, group.codes, whole)
+        notes.append(note)
+    if not whole.any() or not weight[whole].any():
+        raise InputError(f"{file.title} holds no image with a prompt and a group; add some.")
+    rows, prompts = pd.factorize(prompt[whole])
+    columns, groups = pd.factorize(group[whole])
+    _few(len(prompts), len(groups), table.title)
+    shape = (len(prompts), len(groups))
+    counts = np.zeros(shape, np.int64)
+    np.add.at(counts, (rows, columns), weight[whole])
+    frame = _frame(list(prompts), list(groups), counts)
+    return CountTable(frame[sorted(frame.columns)], table.missing, notes)
+
+
+def _sums(file: TableFile, said: Columns) -> CountTable:
+    """Add up probabilities by prompt, and round them to whole images."""
+    sums, missing, notes = expected_counts(file, said)
+    sums = _renamed(sums, said, file.title)
+    _few(len(sums), len(sums.columns), file.title)
+    counts = whole_counts(sums.to_numpy(), rng=generator(0, "expected counts"))
+    frame = _frame(list(sums.index), list(sums.columns), counts)
+    return CountTable(frame[sorted(frame.columns)], missing, notes)
+
+
+def _once(
+    prompt: np.ndarray, image: np.ndarray, group: np.ndarray, whole: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """Return the rows that count, one for each image whose rows agree."""
+    import pandas as pd
+
+    rows = pd.DataFrame({"prompt": prompt, "image": image, "group": group})[whole]
+    by = rows.groupby(["prompt", "image"])["group"]
+    agree = by.transform("nunique") == 1
+    first = rows.index[agree & (by.cumcount() == 0)]
+    kept = np.zeros(len(whole), bool)
+    kept[first] = True
+    differ = by.ngroups - len(first)
+    return kept, (
+        f"{len(rows)} rows show {by.ngroups} pictures, which count once; {differ} whose rows "
+        "differ are left out"
+    )
+
+
+def _renamed(frame: pd.DataFrame, said: Columns, title: str) -> pd.DataFrame:
+    """Rename columns, add up equal ones, and drop those that are set aside."""
+    _known(said, set(frame.columns), title)
+    kept = frame.drop(columns=[one for one in said.aside if one in frame.columns])
+    if not said.names:
+        return kept
+    return kept.T.groupby([said.names.get(one, one) for one in kept.columns], sort=False).sum().T
+
+
+def _known(said: Columns, groups: set[str], title: str) -> None:
+    for name in said.names:
+        if name not in groups:
+            known = ", ".join(map(repr, sorted(groups)[:12])) or "none"
+            raise InputError(f"--map names {name!r}, but the groups of {title} are {known}.")
 
 
 def read_confusion(
@@ -178,7 +269,7 @@ def read_confusion(
     >>> read_confusion(file).counts.tolist()
     [[18, 2], [1, 19]]
     """
-    file = open_table(path, name=name, needs=["true"], separator=separator, notation=notation)
+    file = open_source(path, name=name, needs=["true"], separator=separator, notation=notation)
     file.need(["true"], advice="Begin with 'true,LABEL,LABEL,...'.")
     table, counts = _wide(file, "true")
     groups, labels = table.keys("true"), list(table.counts)
@@ -186,58 +277,6 @@ def read_confusion(
         raise InputError(f"{file.title} has {len(groups)} groups; it needs at least two.")
     rows = (dict(zip(labels, row, strict=True)) for row in counts.tolist())
     return Confusion.from_counts(dict(zip(groups, rows, strict=True)))
-
-
-def _advice(columns: Sequence[str]) -> str:
-    likely = [repr(c) for c in columns if _READING.match(c.casefold())]
-    reading = f"the reading (perhaps {' or '.join(likely)})" if likely else "the reading"
-    return (
-        f"Call the column of what was asked for 'prompt' and that of {reading} 'group'; or give "
-        "counts as 'prompt,GROUP,GROUP,...'."
-    )
-
-
-def _published(path: str | Path, name: str) -> CountTable:
-    from bbb_core.io.files import read_text, shown
-
-    text = read_text(path, name=name, most=LARGEST)
-    table = parse_counts(text, name=f"{name} {shown(path)}")
-    table.index.name = "prompt"
-    return CountTable(table if table["except"].any() else table.drop(columns="except"), {}, [])
-
-
-def _wide(file: TableFile, key: str) -> tuple[Table, np.ndarray]:
-    """Read a column of names, and all the others as counts [rows, columns]."""
-    others = [column for column in file.columns if column != key]
-    file.need(file.columns)
-    if len(others) < 2 or not all(others):
-        raise InputError(
-            f"{file.title} must have a column {key!r} and two or more columns of counts, each with "
-            "a name."
-        )
-    table = file.read(labels=[key], counts=others)
-    if not len(table):
-        raise InputError(f"{file.title} holds no {key}; add a row of counts.")
-    table.keys(key)
-    _few(len(table), len(others), file.title)
-    return table, np.stack(list(table.counts.values()), axis=1)
-
-
-def _tally(table: Table) -> CountTable:
-    """Count images by prompt, in the order of the file, and group, in the order of names."""
-    import pandas as pd
-
-    prompt, group = table.labels["prompt"], table.labels["group"]
-    whole = (prompt.codes >= 0) & (group.codes >= 0)
-    if not whole.any():
-        raise InputError(f"{table.title} holds no image with a prompt and a group; add some.")
-    rows, prompts = pd.factorize(prompt[whole])
-    columns, groups = pd.factorize(group[whole])
-    _few(len(prompts), len(groups), table.title)
-    shape = (len(prompts), len(groups))
-    counts = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
-    frame = _frame(list(prompts), list(groups), counts)
-    return CountTable(frame[sorted(frame.columns)], table.missing, table.notes)
 
 
 def _few(prompts: int, groups: int, title: str) -> None:

@@ -8,55 +8,72 @@ from typing import Any
 import click
 import numpy as np
 
-from bbb_core.cli.output import (
-    as_read,
-    audited,
-    empty_cells,
-    report_options,
-    result_options,
-    table_options,
+from bbb_core.cli.input import (
+    Sectioned,
+    column,
+    columns,
+    given_names,
+    label_options,
+    read_from,
+    section,
 )
+from bbb_core.cli.output import as_read, audited, empty_cells, report_options, result_options
 from bbb_core.errors import InputError
 from bbb_core.io.cells import plain, table_text
 from bbb_core.io.folders import records, require_new
-from bbb_core.io.tables import read_table
+from bbb_core.io.labels import merged, perhaps
+from bbb_core.io.sources import open_source
 
 __all__ = ["alignment"]
 
 
-@click.command("alignment")
+@click.command("alignment", cls=Sectioned)
 @click.argument("file", metavar="FILE")
-@click.option("--score", required=True, help="Column of the score; larger is better.")
-@click.option("--truth", help="Column of the true alignment in [0, 1]; without it, gaps only.")
-@click.option("--group", "groups", multiple=True, help="Column of an attribute; repeatable.")
-@click.option("--within", help="Column of the prompt or occupation that scores are compared in.")
-@table_options
-@click.option("--order", type=int, default=2, show_default=True, help="Attributes per group.")
-@click.option("--level-sets", type=int, default=10, show_default=True)
-@click.option(
-    "--scale",
-    type=click.Choice(["given", "shift-free", "affine-free"]),
-    default="given",
-    show_default=True,
-    help="With --truth: fit the score's scale to the truth first, for everybody alike.",
+@section(
+    "Columns of FILE",
+    column("--score", "--score-column", "score", help="The score; larger is better."),
+    column("--truth", "--truth-column", "truth", help="True alignment in [0, 1]; else gaps only."),
+    columns("--group", "--group-column", "groups", help="An attribute."),
+    column("--within", "--prompt-column", "within", help="Prompt; scores are compared within it."),
+    column("--cluster-column", "cluster", help="Rows that depend on one another: raters, seeds."),
 )
-@click.option("--margin", type=float, default=0.0, show_default=True, help="Theorem T6's kappa.")
-@click.option("--minimum-support", type=int, default=30, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@label_options
+@section(
+    "Audit",
+    click.option("--order", type=int, default=2, show_default=True, help="Attributes per group."),
+    click.option("--level-sets", type=int, default=10, show_default=True),
+    click.option(
+        "--scale",
+        type=click.Choice(["given", "shift-free", "affine-free"]),
+        default="given",
+        show_default=True,
+        help="With --truth: fit the score's scale to the truth first, for everybody alike.",
+    ),
+    click.option(
+        "--margin", type=float, default=0.0, show_default=True, help="Theorem T6's kappa."
+    ),
+    click.option("--minimum-support", type=int, default=30, show_default=True),
+    click.option("--seed", type=int, default=0, show_default=True),
+)
 @report_options("the multiaccuracy error (without --truth: the largest gap)")
 @result_options
 def alignment(**options: Any) -> None:
-    """Audit the alignment scores in FILE (CSV, also gzipped, or parquet; one row per image).
+    """Audit the alignment scores in FILE, a table with a row per image.
+
+    FILE is CSV or a relative (also gzipped), JSON, JSON lines, parquet or Arrow; or a folder of
+    tables of one format, or with a metadata.csv.
 
     With --truth: signed error of every group and intersection with simultaneous intervals,
     multiaccuracy and multicalibration error. Without it: gaps between groups in standard
-    deviations, and the error that they prove if the truth is group-blind (theorem T6). With
-    --within, prompts are the independent units. Groups are labels that somebody assigned; they are
-    text as written, and only an empty cell is missing.
+    deviations, and the error that they prove if the truth is group-blind (theorem T6). Groups are
+    labels that somebody assigned; they are text as written, and only an empty cell is missing.
+
+    Independent units are the rows; with --within, the prompts; with --cluster-column, the clusters,
+    or the prompts if every cluster lies within one. Without --truth, the rows of a cluster that
+    lies within no prompt must be of one group, and count once with their mean.
     """
     options["out"] = require_new(options["out"])
-    if not options["groups"]:
-        raise InputError("--group is missing; name at least one column of groups.")
+    options["names"] = given_names(options["names"])
     table = _read(options)
     tell = _gaps if options["truth"] is None else _audit
     made, tables, report = tell(table, options)
@@ -67,7 +84,7 @@ def alignment(**options: Any) -> None:
         found | {"tables": {name: records(one) for name, one in tables.items()}},
         tables,
         _report(found, tables, table.lost),
-        inputs={"file": options["file"]},
+        inputs=read_from(options, "file"),
         report=report,
     )
 
@@ -89,31 +106,95 @@ class _Rows:
 
 
 def _read(options: dict[str, Any]) -> _Rows:
-    score, truth, within = (options[key] for key in ("score", "truth", "within"))
-    numbers = [name for name in (score, truth) if name is not None]
-    labels = [*options["groups"], *([] if within is None else [within])]
-    table = read_table(options["file"], labels=labels, numbers=numbers, **as_read(options))
+    score, truth, within, cluster = (options[k] for k in ("score", "truth", "within", "cluster"))
+    numbers, units = ([x for x in pair if x is not None] for pair in
+                      ((score, truth), (within, cluster)))  # fmt: skip
+    named = [*numbers, *options["groups"], *units]
+    file = open_source(options["file"], needs=named, **as_read(options))
+    for option, role, given in (
+        ("--score", "score", score),
+        ("--group", "group", options["groups"]),
+    ):
+        if not given:
+            raise InputError(
+                f"{option} is missing; name a column of {file.title}{perhaps(file.columns, role)}; "
+                f"it has {', '.join(map(repr, file.columns[:12]))}."
+            )
+    table = file.read(labels=list(dict.fromkeys([*options["groups"], *units])), numbers=numbers)
     if not len(table):
         raise InputError(f"{table.title} holds no row; add a row per image.")
     kept = np.ones(len(table), bool)
     for name in numbers:
         kept &= ~np.isnan(table.numbers[name])
-    if within is not None:
-        kept &= table.labels[within].codes >= 0
-    needed = {*numbers, within}
+    for name in units:
+        kept &= table.labels[name].codes >= 0
+    needed = {*numbers, *units}
     if not kept.any():
         raise InputError(f"{table.title} has no row with all of {', '.join(map(repr, needed))}.")
     left_out = {name: n for name, n in table.missing.items() if name in needed}
     elsewhere = {name: n for name, n in table.missing.items() if name not in needed}
-    return _Rows(
+    groups, notes = _groups(table, options)
+    rows = _Rows(
         table.numbers[score][kept],
         None if truth is None else table.numbers[truth][kept],
-        {name: table.labels[name][kept] for name in options["groups"]},
+        {name: column[kept] for name, column in groups.items()},
         None if within is None else table.labels[within][kept],
         table.missing,
         empty_cells(elsewhere, left_out),
-        table.notes,
+        [*table.notes, *notes],
     )
+    return rows if cluster is None else _clustered(rows, table.labels[cluster][kept], options)
+
+
+def _groups(table: Any, options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the columns of groups with --map and --ignore done, and notes of it."""
+    names, aside = options["names"], options["aside"]
+    labels = {name: table.labels[name] for name in options["groups"]}
+    known = sorted({str(label) for column in labels.values() for label in column.categories})
+    for label in names:
+        if label not in known:
+            raise InputError(f"--map names {label!r}, but the groups of FILE are {known[:12]}.")
+    made = {name: merged(column, names, aside) for name, column in labels.items()}
+    lost = sum(n for _, n in made.values())
+    said = f"{lost} labels are {' or '.join(map(repr, aside))}: in no group"
+    return {name: column for name, (column, _) in made.items()}, [said] if aside else []
+
+
+def _clustered(rows: _Rows, cluster: Any, options: dict[str, Any]) -> _Rows:
+    """Return rows whose independent units are clusters, or prompts that hold them whole."""
+    unit = cluster.codes
+    if rows.within is not None:
+        if _constant(rows.within.codes, unit):
+            return replace(
+                rows, notes=[*rows.notes, "clusters lie within prompts: these are units"]
+            )
+        if rows.truth is None or not _constant(unit, rows.within.codes):
+            raise InputError(
+                f"clusters of {options['cluster']!r} lie in several prompts of "
+                f"{options['within']!r}; rows then depend on one another both ways, for which no "
+                "interval is known here. Leave out --within, or take the mean of each cluster."
+            )
+    if rows.truth is not None:
+        return replace(
+            rows, within=cluster, notes=[*rows.notes, "clusters are the independent units"]
+        )
+    mixed = next((k for k, g in rows.groups.items() if not _constant(g.codes, unit)), None)
+    if mixed is not None:
+        raise InputError(
+            f"clusters of {options['cluster']!r} hold several groups of {mixed!r}; compare within "
+            f"them: --within {options['cluster']}."
+        )
+    _, first, place = np.unique(unit, return_index=True, return_inverse=True)
+    means = np.bincount(place, rows.score) / np.bincount(place)
+    note = f"{len(rows)} rows are {len(first)} clusters, which count once with their mean"
+    groups = {name: column[first] for name, column in rows.groups.items()}
+    return replace(rows, score=means, groups=groups, notes=[*rows.notes, note])
+
+
+def _constant(codes: np.ndarray, unit: np.ndarray) -> bool:
+    """Say whether rows of one unit have one code."""
+    first = np.unique(unit, return_index=True, return_inverse=True)
+    return bool((codes == codes[first[1]][first[2]]).all())
 
 
 def _audit(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:

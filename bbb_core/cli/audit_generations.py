@@ -7,14 +7,16 @@ from typing import Any
 import click
 
 from bbb_core import checks
-from bbb_core.cli.output import (
-    as_read,
-    audited,
-    empty_cells,
-    report_options,
-    result_options,
-    table_options,
+from bbb_core.cli.input import (
+    Sectioned,
+    column,
+    columns,
+    given_names,
+    label_options,
+    read_from,
+    section,
 )
+from bbb_core.cli.output import as_read, audited, empty_cells, report_options, result_options
 from bbb_core.errors import InputError
 from bbb_core.io.cells import plain, table_text
 from bbb_core.io.folders import records, require_new
@@ -22,36 +24,67 @@ from bbb_core.io.folders import records, require_new
 __all__ = ["generations"]
 
 
-@click.command("generations")
+@click.command("generations", cls=Sectioned)
 @click.argument("file", metavar="FILE")
-@click.option("--target", metavar="A=.5,B=.5", help="Target shares; equal by default.")
-@click.option(
-    "--none",
-    "none",
-    metavar="NAME",
-    default="none",
-    show_default=True,
-    help="Column or label that means none of the groups; its target is 0.",
+@section(
+    "Columns of FILE",
+    column("--prompt-column", "prompt", help="What was asked for; default: 'prompt'."),
+    columns("--group-column", "groups", help="Readings; several are crossed; default: 'group'."),
+    columns("--count-column", "counts", help="Counts: one per group, or one with --group-column."),
+    columns("--probability-column", "probabilities", help="Probabilities of classes, per image."),
+    column("--image-column", "image", help="Rows of one image (faces, readers) count once."),
+    click.option(
+        "--prompt-pattern",
+        "pattern",
+        metavar="REGEX",
+        help="Fits the prompt's whole cell; what stands in parentheses is the prompt.",
+    ),
 )
-@table_options
-@click.option("--before", metavar="FILE", help="Counts of the same prompts before a change.")
-@click.option("--confusion", metavar="FILE", help="CSV 'true,LABEL,...': the reader's errors.")
+@label_options
+@section(
+    "Balance",
+    click.option("--target", metavar="A=.5,B=.5", help="Target shares; equal by default."),
+    click.option(
+        "--none",
+        "none",
+        metavar="NAME",
+        default="none",
+        show_default=True,
+        help="Column or label that means none of the groups; its target is 0.",
+    ),
+    click.option("--before", metavar="FILE", help="Counts of the same prompts before a change."),
+    click.option("--confusion", metavar="FILE", help="'true,LABEL,...': the reader's errors."),
+)
 @report_options("the mean imbalance over the prompts (the imbalance, of a single one)")
 @result_options
 def generations(**options: Any) -> None:
     """Measure how far generated images are from balance, prompt by prompt.
 
-    FILE is a CSV (also gzipped) or parquet: 'prompt,group' with a row per image, or
-    'prompt,GROUP,GROUP,...' with counts; a .txt file is read as Fair Diffusion's pairs of lines.
+    FILE is a table: CSV and its relatives (also gzipped), JSON, JSON lines, parquet or Arrow; or a
+    folder of tables of one format, or with a metadata.csv. It holds one of
+
+    \b
+    a row per image                  prompt,group
+    a row per prompt and group       prompt,group,n     --count-column n
+    a row per prompt                 prompt,man,woman
+    a row per image, probabilities   prompt,man,woman   --probability-column man ...
+
+    FairFace's and DeepFace's outputs are known (name --group-column), and Fair Diffusion's .txt.
     Names are text as written, and only an empty cell is missing. Intervals are exact and hold for
     all prompts together; p-values are Holm's. Groups are readings by whoever labelled the images.
-    """
+    """  # noqa: D301 (click's sign for lines that stay as they are)
+    from bbb_core.balance.count_columns import Columns
     from bbb_core.balance.count_files import read_counts
     from bbb_core.report.of_balance import by_prompt
 
     options["out"] = require_new(options["out"])
+    single = ("prompt", "image", "pattern")
+    said = Columns(
+        **{key: options[key] for key in (*single, "groups", "counts", "probabilities", "aside")},
+        names=given_names(options["names"]),
+    )
     read = {
-        key: read_counts(options[key], name=name, **as_read(options))
+        key: read_counts(options[key], columns=said, name=name, **as_read(options))
         for key, name in (("file", "FILE"), ("before", "--before"))
         if options[key] is not None
     }
@@ -65,7 +98,7 @@ def generations(**options: Any) -> None:
         found | {"tables": {name: records(one.reset_index()) for name, one in tables.items()}},
         tables,
         _report(found, tables),
-        inputs={key: options[key] for key in ("file", "before", "confusion")},
+        inputs=read_from(options, "file", "before", "confusion"),
         index=True,
         report=by_prompt(found, tables, read_by=options["confusion"] is not None),
     )

@@ -13,7 +13,7 @@ from bbb_core.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LIKELY", "crossed", "likely", "matched", "merged", "pattern"]
+__all__ = ["LIKELY", "crossed", "likely", "matched", "merged", "pattern", "perhaps"]
 
 _WORD = r"(?:^|[^a-z])(?:{})"
 LIKELY = {
@@ -38,6 +38,12 @@ def likely(columns: Sequence[str], role: str) -> list[str]:
     return [name for name in found if role == "score" or "score" not in name.casefold()][:4]
 
 
+def perhaps(columns: Sequence[str], role: str) -> str:
+    """Return the likely columns of a role in parentheses, nothing if there are none."""
+    names = " or ".join(map(repr, likely(columns, role)))
+    return f" (perhaps {names})" if names else ""
+
+
 def merged(
     column: pd.Categorical, names: Mapping[str, str], aside: Sequence[str] = ()
 ) -> tuple[pd.Categorical, int]:
@@ -46,9 +52,9 @@ def merged(
     Examples
     --------
     >>> import pandas as pd
-    >>> made, lost = merged(pd.Categorical(["Man", "boy", "?"]), {"Man": "man", "boy": "man"}, ["?"])
-    >>> list(made), lost
-    (['man', 'man', nan], 1)
+    >>> column = pd.Categorical(["Man", "boy", "?"])
+    >>> merged(column, {"Man": "man", "boy": "man"}, ["?"])[0].tolist()
+    ['man', 'man', nan]
     """
     import pandas as pd
 
@@ -102,6 +108,7 @@ def pattern(text: str, *, name: str) -> re.Pattern[str]:
 
 def matched(column: pd.Categorical, form: re.Pattern[str], group: str | int) -> pd.Categorical:
     """Return what a group of a regular expression matches, missing where the whole does not fit."""
+
     def cut(label: str) -> str | None:
         fit = form.fullmatch(label)
         return (fit[group] or "").strip() or None if fit else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bbb_core.errors import InputError
-from bbb_core.io.columns import Column, check_cells, clean
+from bbb_core.io.columns import Column, check_cells
 from bbb_core.io.delimited import DelimitedRows
 from bbb_core.io.files import shown
 from bbb_core.io.tables import Rows, TableFile

@@ -147,7 +147,8 @@ def test_binary_and_full_folder(file, tmp_path):
     path.write_bytes(b"\xff\xfe\x00prompt")
     assert "UTF-8" in run(path).stderr
     assert run(file(COUNTS), "--out", tmp_path).exit_code == 2
-    assert "cannot be read" in run(tmp_path).stderr
+    (tmp_path / "empty").mkdir()
+    assert "holds no table; name a file" in run(tmp_path / "empty").stderr
 
 
 def test_confusion_files(file):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bbb_book.data.published_parsers import parse_mj_bench
 from bbb_core import checks
-from bbb_core.balance.count_files import parse_counts
+from bbb_core.balance.fair_diffusion import parse_counts
 from bbb_core.errors import InputError
 from bbb_core.io.writing import cache_dir, sha256
 

@@ -12,7 +12,7 @@ import pytest
 
 from bbb_book.data import published
 from bbb_book.data.published_parsers import parse_mj_bench
-from bbb_core.balance.count_files import parse_counts
+from bbb_core.balance.fair_diffusion import parse_counts
 from bbb_core.errors import InputError
 
 GOOD = "baker\nman: 3, woman: 1, except: 0\ncook\nman: 0, woman: 7, except: 2\n"
