@@ -41,10 +41,10 @@ class Columns:
     probabilities : tuple of str
         One column per class, one row per image; ``gender`` stands for ``gender.man``, ... .
     image : str, optional
-        Rows of one image (faces, readers) count once.
+        Rows of one image (faces, readers) count once, in shares where they differ.
     pattern : str, optional
-        Regular expression that fits all of the prompt's cell; its group ``prompt`` (or the first)
-        is the prompt, its group ``image``, if any, the image.
+        Regular expression that fits all of the prompt's cell; its group ``prompt`` (or the
+        first that is not ``image``) is the prompt, its group ``image``, if any, the image.
     names : mapping of str to str
         Other names of groups; equal ones are merged.
     aside : tuple of str
@@ -122,10 +122,10 @@ def _lacking(columns: Sequence[str], said: Columns) -> str:
     lacks = [role for role, named in roles.items() if not named]
     advice = [f"--{role}-column{perhaps(columns, role)}" for role in lacks]
     known = ", ".join(map(repr, columns[:12])) + (", ..." if len(columns) > 12 else "")
-    counts = "; for counts, --count-column for each group" if "group" in lacks else ""
+    more = "; or each group's --count-column or --probability-column" if "group" in lacks else ""
     return (
         f"has no column {' and no column '.join(map(repr, lacks))}; it has {known}. Say which it "
-        f"is: {' and '.join(advice)}{counts}."
+        f"is: {' and '.join(advice)}{more}."
     )
 
 
@@ -146,7 +146,8 @@ def read_roles(
     if said.pattern is None:
         return table, prompt, image
     form = pattern(said.pattern, name="--prompt-pattern")
-    cut = matched(prompt, form, "prompt" if "prompt" in form.groupindex else 1)
+    first = 2 if form.groupindex.get("image") == 1 and form.groups > 1 else 1
+    cut = matched(prompt, form, "prompt" if "prompt" in form.groupindex else first)
     odd = np.flatnonzero((prompt.codes >= 0) & (cut.codes < 0))
     if odd.size:
         raise InputError(

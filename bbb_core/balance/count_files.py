@@ -65,13 +65,15 @@ def read_counts(
     probabilities per class. Without `columns`, those called ``prompt`` and ``group`` decide. A file
     named ``.txt`` holds Fair Diffusion's pairs of lines. FairFace's and DeepFace's tables are known
     by their columns: prompt and picture are taken from the name of the file, less the number at
-    its end. Rows of one picture count once; a picture whose rows differ is left out.
+    its end.
 
-    Probabilities make expected counts. To whole images they are rounded by one random number per
-    prompt, so that every count has the expected one as its mean, is less than one image away, and
-    is no more variable than labels drawn from the probabilities would be. What treats them as
-    counted labels is then conservative, if the probabilities are calibrated: of the images that
-    get .7 for a class, 70 % are of it. Rows of one picture are averaged.
+    Rows of one picture count once: a picture with a man's and a woman's face is half a picture of
+    each. Such shares, and probabilities of classes, make expected counts. They are rounded to whole
+    images by one random number per prompt (`expected_counts.whole_counts`), so that each count has
+    the expected one as its mean, is less than one image away from it, and is no more variable than
+    a label drawn for every image would be. Intervals and tests that take them for counted labels
+    are then conservative. Of probabilities this needs that they are calibrated: of the images that
+    get .7 for a class, 70 % are of it.
 
     Parameters
     ----------
@@ -88,7 +90,12 @@ def read_counts(
 
     Notes
     -----
-    SIMULATED
+    Simulated at a nominal .05 (400 audits of 2 or 3 prompts with 10, 50 and 250 images, 100 of 40
+    prompts with 10). Probabilities that are 0 or 1 are labels: the intervals of all prompts missed
+    in at most .043, that of the mean in .050, and single tests rejected balance in .052. With .02
+    and .98 it was .043, .015 and .039; with .5, .53 or .97 in every image, with 0 and .5 or 0 and
+    .9, beta(.2, .2), beta(.3, 3), and five classes of Dirichlet(.1) or four of unequal size at most
+    .020, .010 and .020.
 
     Examples
     --------
@@ -178,26 +185,33 @@ def _tally(file: TableFile, said: Columns) -> CountTable:
     known = {str(label) for column in labels.values() for label in column.categories}
     _known(said, known, file.title)
     made = {name: merged(one, said.names, said.aside) for name, one in labels.items()}
-    group = crossed([column for column, _ in made.values()])
+    group = crossed(list(made.values()))
     whole = (prompt.codes >= 0) & (group.codes >= 0)
     weight = table.counts[said.counts[0]] if said.counts else np.ones(len(table), np.int64)
-    shown = {name: column for name, (column, _) in made.items()} | {str(said.prompt): prompt}
-    notes = dataclasses.replace(table, labels=shown).notes
+    notes = dataclasses.replace(table, labels=made | {str(said.prompt): prompt}).notes
     if said.aside:
-        lost = sum(n for _, n in made.values())
-        notes.append(f"{lost} readings are {' or '.join(map(repr, said.aside))}: not counted")
+        read = np.all([column.codes >= 0 for column in labels.values()], axis=0)
+        lost = int(weight[read & (group.codes < 0)].sum())
+        notes.append(f"{lost} images are {' or '.join(map(repr, said.aside))}: not counted")
     if image is not None:
         whole &= image.codes >= 0
-        whole, note = _once(prompt.codes, image.codes, group.codes, whole)
-        notes.append(note)
     if not whole.any() or not weight[whole].any():
         raise InputError(f"{file.title} holds no image with a prompt and a group; add some.")
     rows, prompts = pd.factorize(prompt[whole])
     columns, groups = pd.factorize(group[whole])
     _few(len(prompts), len(groups), table.title)
-    shape = (len(prompts), len(groups))
-    counts = np.zeros(shape, np.int64)
-    np.add.at(counts, (rows, columns), weight[whole])
+    counts = np.zeros((len(prompts), len(groups)), np.int64)
+    if image is None:
+        np.add.at(counts, (rows, columns), weight[whole])
+    else:
+        each = pd.Series(columns).groupby([rows, image.codes[whole]])
+        expected = np.zeros(counts.shape)
+        np.add.at(expected, (rows, columns), 1 / each.transform("size").to_numpy())
+        counts = whole_counts(expected, rng=generator(0, "expected counts"))
+        notes.append(
+            f"{len(rows)} rows show {each.ngroups} pictures; each counts once, in shares where its "
+            f"rows differ ({int((each.nunique() > 1).sum())} pictures), rounded to whole ones"
+        )
     frame = _frame(list(prompts), list(groups), counts)
     return CountTable(frame[sorted(frame.columns)], table.missing, notes)
 
@@ -210,25 +224,6 @@ def _sums(file: TableFile, said: Columns) -> CountTable:
     counts = whole_counts(sums.to_numpy(), rng=generator(0, "expected counts"))
     frame = _frame(list(sums.index), list(sums.columns), counts)
     return CountTable(frame[sorted(frame.columns)], missing, notes)
-
-
-def _once(
-    prompt: np.ndarray, image: np.ndarray, group: np.ndarray, whole: np.ndarray
-) -> tuple[np.ndarray, str]:
-    """Return the rows that count, one for each image whose rows agree."""
-    import pandas as pd
-
-    rows = pd.DataFrame({"prompt": prompt, "image": image, "group": group})[whole]
-    by = rows.groupby(["prompt", "image"])["group"]
-    agree = by.transform("nunique") == 1
-    first = rows.index[agree & (by.cumcount() == 0)]
-    kept = np.zeros(len(whole), bool)
-    kept[first] = True
-    differ = by.ngroups - len(first)
-    return kept, (
-        f"{len(rows)} rows show {by.ngroups} pictures, which count once; {differ} whose rows "
-        "differ are left out"
-    )
 
 
 def _renamed(frame: pd.DataFrame, said: Columns, title: str) -> pd.DataFrame:

@@ -93,7 +93,7 @@ def expected_counts(
         raise InputError(f"{file.title} holds no image with a prompt and probabilities; add some.")
     rows = np.flatnonzero(whole)
     q, total = q[rows], q[rows].sum(axis=1)
-    size = 100 if abs(np.nanmedian(total) - 100) <= 100 * _TOLERANCE else 1
+    size = 100 if abs(np.median(np.nan_to_num(total)) - 100) <= 100 * _TOLERANCE else 1
     odd = np.flatnonzero(~((q >= 0).all(axis=1) & (np.abs(total - size) <= size * _TOLERANCE)))
     if odd.size:
         raise InputError(

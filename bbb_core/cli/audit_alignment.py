@@ -111,13 +111,10 @@ def _read(options: dict[str, Any]) -> _Rows:
                       ((score, truth), (within, cluster)))  # fmt: skip
     named = [*numbers, *options["groups"], *units]
     file = open_source(options["file"], needs=named, **as_read(options))
-    for option, role, given in (
-        ("--score", "score", score),
-        ("--group", "group", options["groups"]),
-    ):
+    for role, given in (("score", score), ("group", options["groups"])):
         if not given:
             raise InputError(
-                f"{option} is missing; name a column of {file.title}{perhaps(file.columns, role)}; "
+                f"--{role} is missing; name a column of {file.title}{perhaps(file.columns, role)}; "
                 f"it has {', '.join(map(repr, file.columns[:12]))}."
             )
     table = file.read(labels=list(dict.fromkeys([*options["groups"], *units])), numbers=numbers)
@@ -131,15 +128,17 @@ def _read(options: dict[str, Any]) -> _Rows:
     needed = {*numbers, *units}
     if not kept.any():
         raise InputError(f"{table.title} has no row with all of {', '.join(map(repr, needed))}.")
-    left_out = {name: n for name, n in table.missing.items() if name in needed}
-    elsewhere = {name: n for name, n in table.missing.items() if name not in needed}
+    empty = table.missing
+    left_out = {name: n for name, n in empty.items() if name in needed}
+    elsewhere = {name: n for name, n in empty.items() if name not in needed}
     groups, notes = _groups(table, options)
+    table = replace(table, labels={**table.labels, **groups})
     rows = _Rows(
         table.numbers[score][kept],
         None if truth is None else table.numbers[truth][kept],
-        {name: column[kept] for name, column in groups.items()},
+        {name: table.labels[name][kept] for name in options["groups"]},
         None if within is None else table.labels[within][kept],
-        table.missing,
+        empty,
         empty_cells(elsewhere, left_out),
         [*table.notes, *notes],
     )
@@ -155,9 +154,9 @@ def _groups(table: Any, options: dict[str, Any]) -> tuple[dict[str, Any], list[s
         if label not in known:
             raise InputError(f"--map names {label!r}, but the groups of FILE are {known[:12]}.")
     made = {name: merged(column, names, aside) for name, column in labels.items()}
-    lost = sum(n for _, n in made.values())
+    lost = sum(int((made[name].codes < 0).sum() - (labels[name].codes < 0).sum()) for name in made)
     said = f"{lost} labels are {' or '.join(map(repr, aside))}: in no group"
-    return {name: column for name, (column, _) in made.items()}, [said] if aside else []
+    return made, [said] if aside else []
 
 
 def _clustered(rows: _Rows, cluster: Any, options: dict[str, Any]) -> _Rows:
@@ -170,9 +169,9 @@ def _clustered(rows: _Rows, cluster: Any, options: dict[str, Any]) -> _Rows:
             )
         if rows.truth is None or not _constant(unit, rows.within.codes):
             raise InputError(
-                f"clusters of {options['cluster']!r} lie in several prompts of "
-                f"{options['within']!r}; rows then depend on one another both ways, for which no "
-                "interval is known here. Leave out --within, or take the mean of each cluster."
+                f"clusters of {options['cluster']!r} span several prompts of "
+                f"{options['within']!r}, for which no interval is known here; leave out --within, "
+                "or take the mean of each cluster."
             )
     if rows.truth is not None:
         return replace(

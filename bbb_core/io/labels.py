@@ -35,7 +35,8 @@ def likely(columns: Sequence[str], role: str) -> list[str]:
     """
     word = re.compile(_WORD.format(LIKELY[role]))
     found = [name for name in columns if word.search(name.casefold())]
-    return [name for name in found if role == "score" or "score" not in name.casefold()][:4]
+    found = [name for name in found if role == "score" or "score" not in name.casefold()]
+    return sorted(found, key=lambda name: "." in name)[:4]  # what is nested comes last
 
 
 def perhaps(columns: Sequence[str], role: str) -> str:
@@ -46,24 +47,22 @@ def perhaps(columns: Sequence[str], role: str) -> str:
 
 def merged(
     column: pd.Categorical, names: Mapping[str, str], aside: Sequence[str] = ()
-) -> tuple[pd.Categorical, int]:
-    """Return a column with labels renamed, some of them missing, and how many rows these had.
+) -> pd.Categorical:
+    """Return a column with labels renamed, equal ones merged, and some of them missing.
 
     Examples
     --------
     >>> import pandas as pd
     >>> column = pd.Categorical(["Man", "boy", "?"])
-    >>> merged(column, {"Man": "man", "boy": "man"}, ["?"])[0].tolist()
+    >>> merged(column, {"Man": "man", "boy": "man"}, ["?"]).tolist()
     ['man', 'man', nan]
     """
     import pandas as pd
 
     found = [None if str(c) in aside else names.get(str(c), str(c)) for c in column.categories]
-    kept = list(dict.fromkeys(name for name in found if name is not None))
-    codes = np.array([-1 if name is None else kept.index(name) for name in found] + [-1])
-    made = codes[column.codes]
-    lost = int((made < 0).sum() - (column.codes < 0).sum())
-    return pd.Categorical.from_codes(made, pd.Index(kept, dtype=object)), lost
+    kept = {name: code for code, name in enumerate(dict.fromkeys(filter(None, found)))}
+    codes = np.array([-1 if name is None else kept[name] for name in found] + [-1])
+    return pd.Categorical.from_codes(codes[column.codes], pd.Index(list(kept), dtype=object))
 
 
 def crossed(columns: Sequence[pd.Categorical]) -> pd.Categorical:
@@ -90,7 +89,7 @@ def crossed(columns: Sequence[pd.Categorical]) -> pd.Categorical:
 
 
 def pattern(text: str, *, name: str) -> re.Pattern[str]:
-    """Return a regular expression with a group, the one called ``prompt`` if there is one.
+    """Return a regular expression that has a group.
 
     Raises
     ------
@@ -115,4 +114,4 @@ def matched(column: pd.Categorical, form: re.Pattern[str], group: str | int) -> 
 
     cuts = {str(label): cut(str(label)) for label in column.categories}
     names = {label: name for label, name in cuts.items() if name is not None}
-    return merged(column, names, [label for label, name in cuts.items() if name is None])[0]
+    return merged(column, names, [label for label, name in cuts.items() if name is None])

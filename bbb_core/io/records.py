@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zlib
 from array import array
@@ -93,15 +94,12 @@ class JsonRows:
             yield place, cells if key is None else {KEY: key, **cells}
 
     def _unpacked(self, data: bytes) -> bytes:
-        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
-            made = unpacker.decompress(data, MOST_WHOLE)
-        except (zlib.error, gzip.BadGzipFile):
-            made = b""
-        if unpacker.unconsumed_tail:
+            made = gzip.GzipFile(fileobj=io.BytesIO(data)).read(MOST_WHOLE + 1)
+        except (EOFError, OSError, zlib.error):
+            raise InputError(f"{self.title} is no whole gzip file; copy it again.") from None
+        if len(made) > MOST_WHOLE:
             raise InputError(f"{self.title} holds more than {MOST_WHOLE} bytes; split it.")
-        if not unpacker.eof:
-            raise InputError(f"{self.title} is no whole gzip file; copy it again.")
         return made
 
     def _parsed(self, text: str | bytes) -> Any:

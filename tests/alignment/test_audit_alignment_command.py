@@ -219,3 +219,104 @@ def test_formulas_and_escapes_are_neutral_everywhere(capsys, monkeypatch, tmp_pa
     for told in (text, (out / "groups.csv").read_text(), (out / "report.txt").read_text()):
         assert "\x1b" not in told
         assert "\\x1b[2Jred" in told
+
+
+def clustered(tmp_path, name="s.feather"):
+    """Return a table of 100 images, of one group and one prompt each, scored by three raters."""
+    rng = generator(6, "clusters")
+    image = np.repeat(np.arange(100), 3)
+    frame = pd.DataFrame(
+        {
+            "img": [f"{i}.png" for i in image],
+            "rater": ["a", "b", "c"] * 100,
+            "caption": [f"p{i // 10}" for i in image],
+            "gender": np.where(image % 2, "Male", "Female"),
+            "clip_score": rng.standard_normal(100)[image] + 0.1 * rng.standard_normal(300),
+            "human": rng.random(300),
+        }
+    )
+    frame.to_feather(tmp_path / name)
+    return tmp_path / name, frame
+
+
+SCORES = ("--score-column", "clip_score", "--group-column", "gender", "--json")
+
+
+def test_clusters_are_the_independent_units(capsys, monkeypatch, tmp_path):
+    path, frame = clustered(tmp_path)
+    by_image = frame.groupby("img", sort=False).first()
+    by_image["clip_score"] = frame.groupby("img", sort=False)["clip_score"].mean()
+    by_image.to_csv(tmp_path / "means.csv", index=False)
+    _, text, _ = run(capsys, monkeypatch, path, *SCORES, "--cluster-column", "img")
+    _, same, _ = run(capsys, monkeypatch, tmp_path / "means.csv", *SCORES)
+    found, means = json.loads(text), json.loads(same)
+    assert found["tables"]["gaps"][0] == pytest.approx(means["tables"]["gaps"][0], rel=1e-6)
+    assert found["images"] == 100
+    assert found["notes"] == ["300 rows are 100 clusters, which count once with their mean"]
+    within = (*SCORES, "--prompt-column", "caption")
+    _, text, _ = run(capsys, monkeypatch, path, *within, "--cluster-column", "img")
+    _, same, _ = run(capsys, monkeypatch, path, *within)
+    assert json.loads(text)["tables"] == json.loads(same)["tables"]  # prompts hold the images
+    truth = (*SCORES, "--truth-column", "human", "--scale", "affine-free")
+    _, text, _ = run(capsys, monkeypatch, path, *truth, "--cluster-column", "img")
+    _, same, _ = run(capsys, monkeypatch, path, *truth, "--within", "img")
+    assert json.loads(text)["tables"] == json.loads(same)["tables"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--group", "gender"], "--score is missing; name a column of FILE"),
+        (["--group", "gender"], "(perhaps 'clip_score')"),
+        (["--score", "clip_score"], "(perhaps 'gender'); it has 'img', 'rater'"),
+        ([*SCORES, "--cluster-column", "rater"], "several groups of 'gender'; compare within them"),
+        ([*SCORES, "--cluster-column", "rater", "--within", "caption"], "span several prompts of"),
+        ([*SCORES, "--map", "Mail=man"], "--map names 'Mail', but the groups of FILE are"),
+        ([*SCORES, "--map", "Male"], "--map 'Male' must be LABEL=NAME"),
+        ([*SCORES, "--map", "Male=a", "--map", "Male=b"], "--map names 'Male' twice"),
+        ([*SCORES, "--ignore", "Male"], "groups leave no pair"),
+    ],
+)
+def test_unclear_columns_get_one_line_with_the_option(
+    capsys, monkeypatch, tmp_path, options, message
+):
+    code, _, err = run(capsys, monkeypatch, clustered(tmp_path)[0], *options)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_labels_are_merged_and_set_aside(capsys, monkeypatch, tmp_path):
+    path, frame = clustered(tmp_path)
+    other = np.where(frame["gender"] == "Male", "M", "?")
+    mixed = np.where(np.arange(300) % 4, frame["gender"], other)
+    frame.assign(gender=mixed).to_feather(path)
+    options = (*SCORES, "--map", "M=man", "--map", "Male=man", "--ignore", "?")
+    _, text, _ = run(capsys, monkeypatch, path, *options)
+    found = json.loads(text)
+    women = int((mixed == "Female").sum())
+    counted = {row["group"]: row["n"] for row in found["tables"]["groups"]}
+    assert counted == {"gender=Female": women, "gender=man": 150}
+    assert found["notes"] == [f"{150 - women} labels are '?': in no group"]
+    assert found["empty cells"]["gender"] == 0
+
+
+def test_a_folder_of_shards_is_one_table_with_every_hash(capsys, monkeypatch, tmp_path):
+    path, frame = clustered(tmp_path)
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    for k in range(3):
+        frame[k * 100 : (k + 1) * 100].to_parquet(shards / f"part-{k}.parquet")
+    _, one, _ = run(capsys, monkeypatch, path, *SCORES)
+    code, text, _ = run(capsys, monkeypatch, shards, *SCORES, "--out", tmp_path / "out")
+    assert code == 0
+    assert json.loads(text) == json.loads(one)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert list(manifest["inputs"]) == [f"file/part-{k}.parquet" for k in range(3)]
+
+
+def test_the_help_shows_sections(capsys, monkeypatch):
+    _, text, _ = run(capsys, monkeypatch, "--help")
+    places = [text.index(title) for title in ("Columns of FILE:", "Labels and", "Other options:")]
+    assert places == sorted(places)
+    assert places[0] < text.index("--cluster-column COLUMN") < places[1] < text.index("--map ")

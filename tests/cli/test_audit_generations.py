@@ -198,3 +198,29 @@ def test_notation_is_said(file):
 def test_too_many_prompts_and_groups_are_refused(file):
     lines = ["prompt,group", *(f"p{i},g{i}" for i in range(1001))]
     assert "1001 prompts and 1001 groups" in run(file("\n".join(lines))).stderr
+
+
+def test_columns_are_named_by_options(file, tmp_path):
+    long = ["occupation;sex;n", "doctor;M;60", "doctor;F;38", "nurse;M;3", "nurse;F;90"]
+    options = ("--prompt-column", "occupation", "--group-column", "sex", "--count-column", "n")
+    names = ("--map", "M=man", "--map", "F=woman")
+    found = run(file("\n".join(long), "long.csv"), *options, *names, "--json")
+    plain = file("prompt,man,woman\ndoctor,60,38\nnurse,3,90\n")
+    same = json.loads(run(plain, "--json").output)
+    assert json.loads(found.output)["tables"]["balance"] == [
+        pytest.approx(row) for row in same["tables"]["balance"]
+    ]
+    rows = ["file_name,text,sex", *("a.png,nurse,F" for _ in range(9)), "b.png,nurse,unsure"]
+    beside = tmp_path / "images"
+    beside.mkdir()
+    (beside / "metadata.csv").write_text("\n".join([*rows, "c.png,nurse,M"]))
+    options = ("--prompt-column", "text", "--group-column", "sex", "--ignore", "unsure")
+    found = run(beside, *options, "--out", tmp_path / "out")
+    assert found.exit_code == 0, found.output
+    assert "1 images are 'unsure': not counted" in found.output
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert list(manifest["inputs"]) == ["file/metadata.csv"]
+    refused = run(beside)
+    assert "--prompt-column (perhaps 'text' or 'file_name')" in refused.stderr.replace(
+        "'file_name' or 'text'", "'text' or 'file_name'"
+    )
