@@ -20,7 +20,7 @@ __all__ = ["embeddings"]
     metavar="SPEC",
     help="minilm, e5, glove; open_clip:MODEL/PRETRAINED, open_clip:MODEL/FILE.safetensors or "
     "open_clip:local/FOLDER; table:FILE (.safetensors, .npz, .parquet) or "
-    "table:ROWS.npy[:NAMES.txt].",
+    "table:ROWS.npy[:NAMES.txt], or table:FOLDER of clip-retrieval.",
 )
 @click.option("--occupations", metavar="A,B,...", help="Nouns; default: Winogender's sixty.")
 @click.option("--occupations-file", metavar="FILE", help="Nouns, one a line; # starts a comment.")

@@ -18,6 +18,7 @@ ENCODER_SPECS: tuple[str, ...] = (
     "open_clip:local/FOLDER",
     "table:FILE",
     "table:ROWS.npy:NAMES.txt",
+    "table:FOLDER",
 )
 """Forms that the spec of an encoder can take (`load_encoder`)."""
 

@@ -7,7 +7,8 @@ Formats, all of them in half, single or double precision, rows of any length but
 - ``.npy`` with the embeddings and a text file with one text a line: of the same name with the
   ending ``.txt``, or named behind a colon (``rows.npy:names.txt``),
 - ``.parquet`` with the columns ``text`` and ``embedding`` (lists), or ``text`` and one numbered
-  column per dimension, as pandas and polars write them.
+  column per dimension, as pandas and polars write them,
+- a folder of clip-retrieval: ``text_emb/*.npy`` beside ``metadata/*.parquet`` with ``caption``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor
 
 from bbb_core.embedding.encoder import BatchedEncoder, shortened
-from bbb_core.embedding.table_files import MAX_VALUES, READERS, read_named_npy
+from bbb_core.embedding.table_files import MAX_VALUES, READERS, read_folder, read_named_npy
 from bbb_core.errors import InputError
 from bbb_core.io.files import shown
 from bbb_core.io.writing import sha256
@@ -75,11 +76,16 @@ def load_table(path: str | Path) -> Table:
         names = Path(pair["names"]) if pair else file.with_suffix(".txt")
         texts, rows = read_named_npy(file, names)
         digests = [sha256(one, name="table") for one in (file, names)]
+    elif file.is_dir():
+        (texts, rows), files = read_folder(file)
+        digests = [sha256(one, name="table") for one in files]
     elif kind in READERS:
         texts, rows = READERS[kind](file)
         digests = [sha256(file, name="table")]
     else:
-        raise InputError(f"table {shown(said)} must end in .npy, {', '.join(READERS)}.")
+        raise InputError(
+            f"table {shown(said)} must be a folder or end in .npy, {', '.join(READERS)}."
+        )
     return Table(
         texts, _unit(said, texts, rows), name=f"table:{said}",
         fingerprint=f"table-2:{':'.join(digests)}",

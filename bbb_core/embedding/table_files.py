@@ -21,8 +21,9 @@ from bbb_core.errors import InputError
 from bbb_core.io.files import open_bytes, read_text, regular_file
 from bbb_core.io.footer import announced
 from bbb_core.io.parquet import kind, open_parquet
+from bbb_core.io.sources import numbered, open_source
 
-__all__ = ["MAX_VALUES", "READERS", "read_named_npy"]
+__all__ = ["MAX_VALUES", "READERS", "read_folder", "read_named_npy"]
 
 #: Most numbers that a table may hold (2 GiB as float32).
 MAX_VALUES = 2**29
@@ -46,6 +47,36 @@ def read_named_npy(path: Path, names: Path) -> Read:
     if lines[-1] == "":
         lines.pop()
     return [line.strip() for line in lines], rows
+
+
+def read_folder(path: Path) -> tuple[Read, list[Path]]:
+    """Read a folder as clip-retrieval writes it: ``text_emb/*.npy`` beside ``metadata/*.parquet``.
+
+    The texts are those of the column ``caption``; the files, numbered alike, come second.
+    """
+    rows = sorted((path / "text_emb").glob("*.npy"), key=numbered)
+    lists = sorted((path / "metadata").glob("*.parquet"), key=numbered)
+    if not rows or len(rows) != len(lists):
+        raise InputError(
+            f"table {path} holds {len(rows)} files text_emb/*.npy and {len(lists)} files "
+            "metadata/*.parquet; it needs as many of both, as clip-retrieval writes them."
+        )
+    texts: list[str] = []
+    parts: list[np.ndarray] = []
+    for one, captions in zip(rows, lists, strict=True):
+        with open_bytes(one, name="table", most=_MOST) as stream:
+            parts.append(_array(one, stream, one.stat().st_size, "embeddings"))
+        table = open_source(captions, name="table").read(labels=["caption"])
+        if len(table) != len(parts[-1]) or table.missing["caption"]:
+            raise InputError(
+                f"table {captions} has {len(table)} rows, {table.missing['caption']} without a "
+                f"caption, but {one} has {len(parts[-1])}; give every row of embeddings its text."
+            )
+        texts += map(str, table.labels["caption"])
+        _check_size(path, (len(texts),), numbers=sum(map(np.size, parts)))
+        if parts[-1].shape[1] != parts[0].shape[1]:
+            raise _ragged(one, 0, parts[-1].shape[1], parts[0].shape[1])
+    return (texts, np.concatenate(parts)), [*rows, *lists]
 
 
 def _read_npz(path: Path) -> Read:

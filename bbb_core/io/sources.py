@@ -15,7 +15,7 @@ from bbb_core.io.delimited import DelimitedRows
 from bbb_core.io.files import shown
 from bbb_core.io.tables import Rows, TableFile
 
-__all__ = ["SUFFIXES", "open_source", "source_files"]
+__all__ = ["SUFFIXES", "numbered", "open_source", "source_files"]
 
 SUFFIXES = {
     "csv": "text", "tsv": "text", "tab": "text", "txt": "text",
@@ -82,7 +82,7 @@ def source_files(path: str | Path, *, name: str = "FILE") -> list[Path]:
     if not path.is_dir():
         return [path]
     try:
-        held = sorted(path.iterdir(), key=_natural)
+        held = sorted(path.iterdir(), key=numbered)
     except OSError as error:
         raise InputError(f"{name} {shown(path)} cannot be read ({error.strerror}).") from None
     tables = [one for one in held if _ending(one) in SUFFIXES and not one.name.startswith(".")]
@@ -96,7 +96,8 @@ def source_files(path: str | Path, *, name: str = "FILE") -> list[Path]:
     return found
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def numbered(path: Path) -> list[tuple[int, str]]:
+    """Return the key that sorts files by name, ``part-10`` after ``part-2``."""
     return [(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"([0-9]+)", path.name)]
 
 

@@ -349,3 +349,42 @@ def test_one_text_in_every_row_takes_its_memory_once(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 50_000_000
+
+
+def clip_retrieval(folder, rows, captions):
+    """Write a folder as clip-retrieval does, in half precision and in two parts."""
+    for name in ("text_emb", "metadata"):
+        (folder / name).mkdir()
+    for part, (start, stop) in enumerate(((0, 2), (2, len(rows)))):
+        np.save(folder / "text_emb" / f"text_emb_{part}.npy", rows[start:stop].astype(np.float16))
+        pd.DataFrame({"image_path": "x", "caption": captions[start:stop]}).to_parquet(
+            folder / "metadata" / f"metadata_{part}.parquet"
+        )
+
+
+def test_a_folder_of_clip_retrieval(tmp_path):
+    clip_retrieval(tmp_path, ROWS, TEXTS)
+    found = load_encoder(f"table:{tmp_path}")
+    half = np.asarray(ROWS, np.float16).astype(np.float64)
+    wanted = half / np.linalg.norm(half, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.encode_text(TEXTS), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda at: (at / "metadata" / "metadata_1.parquet").unlink(), "2 files text_emb"),
+        (lambda at: np.save(at / "text_emb" / "text_emb_1.npy", np.ones((5, 2))), "has 5;"),
+        (
+            lambda folder: np.save(folder / "text_emb" / "text_emb_1.npy", np.ones((1, 7))),
+            "7 values",
+        ),
+    ],
+)
+def test_odd_folders_are_refused(tmp_path, spoil, message):
+    clip_retrieval(tmp_path, ROWS, TEXTS)
+    spoil(tmp_path)
+    with pytest.raises(InputError, match=message):
+        load_encoder(f"table:{tmp_path}")
+    with pytest.raises(InputError, match="0 files text_emb"):
+        load_encoder(f"table:{tmp_path / 'metadata'}")
