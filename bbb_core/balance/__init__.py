@@ -2,7 +2,8 @@
 
 In reading order: `shares` of one sample and their distance from a target, `estimates` of a prompt's
 imbalance, their `means` over prompts, tables `by_prompt`, a reader's `confusion` and the `labels`
-corrected for it, the `readings` of several `annotators`, and counts from files (`count_files`).
+corrected for it, the `readings` of several `annotators`, and counts from files (`count_files`, by
+their `count_columns`, with `expected_counts` of probabilities).
 """
 
 from __future__ import annotations
