@@ -132,7 +132,7 @@ FLAGS = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium; where there is none, or no Playwright, the test is skipped and says so."""
+    """A headless Chromium; without one, or without Playwright, the test is skipped and says so."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine; set BBB_CHROMIUM to one to test pages in it")
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
+from bbb_core.cli.input import given_names, read_from
 from bbb_core.cli.output import as_read, audited, empty_cells, result_options, table_options
 from bbb_core.errors import InputError
 from bbb_core.io.cells import plain, table_text
@@ -37,14 +37,14 @@ _LIKELY = {
 def labels(**options: Any) -> None:
     """Say how far people agree on images, and turn their readings into labels with known errors.
 
-    FILE has a row per reading: CSV and its relatives (also gzipped), JSON, JSON lines or parquet.
+    FILE has a row per reading: CSV and its relatives (also gzipped), JSON, JSON lines, parquet or
+    Arrow, or a folder of tables of one format.
     With --out, 'bbb audit generations DIR/counts.csv --confusion DIR/confusion.csv' reads on.
     """
     import numpy as np
 
     from bbb_core.balance.readings import audit_labels
-    from bbb_core.io.json_rows import SUFFIXES, JsonRows
-    from bbb_core.io.tables import TableFile, open_table
+    from bbb_core.io.sources import open_source
     from bbb_core.rng import generator
 
     options["out"] = require_new(options["out"])
@@ -52,11 +52,7 @@ def labels(**options: Any) -> None:
     columns = {part: name for part, name in parts.items() if name is not None}
     if len(set(columns.values())) < len(columns):
         raise InputError("--image, --rater, --answer and --prompt must name different columns.")
-    path = Path(options["file"])
-    if path.suffix.lower() in SUFFIXES:
-        table = TableFile(JsonRows(path, name="FILE"), notation=options["notation"])
-    else:
-        table = open_table(path, name="FILE", needs=columns.values(), **as_read(options))
+    table = open_source(options["file"], needs=columns.values(), **as_read(options))
     table.need(columns.values(), advice=_likely(table.columns))
     read = table.read(labels=list(columns.values()))
     cells = {part: read.labels[name] for part, name in columns.items()}
@@ -92,7 +88,7 @@ def labels(**options: Any) -> None:
         told | {"tables": {name: records(one) for name, one in tables.items()}},
         tables,
         _report(told, tables),
-        inputs={"file": options["file"]},
+        inputs=read_from(options, "file"),
     )
 
 
@@ -107,7 +103,7 @@ def _likely(columns: Sequence[str]) -> str:
 
 def _names(options: dict[str, Any], answers: list[str]) -> dict[str, str]:
     """Return what each answer of the file is called from here on."""
-    pairs = [tuple(part.strip() for part in one.partition("=")[::2]) for one in options["renamed"]]
+    pairs = given_names(options["renamed"]).items()
     names = dict.fromkeys(answers)
     for value, name in [*pairs, *((value, "none") for value in options["none"])]:
         if value not in names:

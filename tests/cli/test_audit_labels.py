@@ -86,7 +86,7 @@ def test_empty_cells_are_counted_and_left_out(tmp_path):
         ((), "no column 'image'.*--image 'picture' --rater 'worker' --answer 'gender'"),
         ((*COLUMNS[:4], "--answer", "worker"), "must name different columns"),
         ((*COLUMNS, "--map", "7=man"), r"no answer is '7'.*\['1', '2', '3'\]"),
-        ((*COLUMNS, "--map", "1"), "'1' must get one name"),
+        ((*COLUMNS, "--map", "1"), "'1' must be LABEL=NAME"),
         ((*COLUMNS, "--map", "1=man", "--none", "1"), "'1' must get one name"),
         ((*COLUMNS, "--map", "1=prompt"), "'prompt' would be taken for a column"),
         ((*COLUMNS, "--none", "1", "--none", "2", "--none", "3"), "only the answer"),

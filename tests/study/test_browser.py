@@ -7,8 +7,6 @@ the study is tested without a browser.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path

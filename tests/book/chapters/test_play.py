@@ -62,9 +62,7 @@ def lawful(women: float, switch: float) -> Generator:
     t = np.linspace(0.3, 0.7, 20)
     counts = [[30, 10, 0]] * 20
     return Generator(
-        Design(
-            encoder="minilm", conditioning="pooled", women=women, noise=0.15, seed=10, size=16
-        ),
+        Design(encoder="minilm", conditioning="pooled", women=women, noise=0.15, seed=10, size=16),
         {
             "positions": at,
             "sweep": np.stack([each - ladies, ladies, 0 * ladies], -1),

@@ -124,7 +124,8 @@ def walk(generators: Sequence[Generator], artefacts: Sequence[Mapping[str, Any]]
         "each": int(np.asarray(generators[0].values["sweep"])[0, 0].sum()),
         "places": _PLACES,
         "generators": [
-            {**_law(g), "sheet": _sprites(sheet)} for g, sheet in zip(generators, sheets, strict=True)
+            {**_law(g), "sheet": _sprites(sheet)}
+            for g, sheet in zip(generators, sheets, strict=True)
         ],
     }
     template = (Path(__file__).parent / "walk.html").read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ _SAID = {
 
 
 def moments(pool: Any) -> dict[str, float]:
-    r"""Return what the mean score of any share of men follows from, for scores [prompts, 2, images].
+    r"""Return what the mean score of any share of men follows from: scores [prompts, 2, images].
 
     With group means :math:`m_{p,a}` and variances :math:`v_{p,a}`, averaged over prompts:
     ``difference`` of :math:`m_{p,men} - m_{p,women}`, ``squared`` of its square, ``men`` and
