@@ -1,7 +1,4 @@
-"""Labels of images from people's readings, how far the readers agree, and how much they err (T7).
-
-Nobody needs to know the truth: two readings of one image that differ cannot both be right.
-"""
+"""Labels of images from people's readings, how far they agree, and how much they err (T7)."""
 
 from __future__ import annotations
 
@@ -99,8 +96,8 @@ class LabelAudit:
     counts : pandas.DataFrame
         Images by prompt (rows) and label (columns).
     confusion : Confusion
-        How often such labels are right and wrong, in as many images as the estimate is worth;
-        `correct_labels` takes it with a row of `counts`.
+        How often such labels are right and wrong, in as many images as the estimate is worth (at
+        least one); `correct_labels` takes it with a row of `counts`.
     notes : tuple of str
         What limits these numbers.
     """
@@ -121,7 +118,7 @@ def audit_labels(
     answers: Sequence[str],
     *,
     prompts: Sequence[str] | None = None,
-    least: int = 30,
+    least: int = 100,
     n_resamples: int = 199,
     confidence: float = 0.95,
     rng: np.random.Generator,
@@ -156,7 +153,13 @@ def audit_labels(
 
     Notes
     -----
-    COVERAGE
+    Simulated coverage at a nominal .95 of the interval of a corrected share, and of that of
+    `correct_labels` from `counts` and `confusion`, 50 audits of 200 images with three readings
+    (standard error up to .05): .92 and .96 for three raters who err in .15 and a share of .5; .84
+    and .90 for three who err in .05 to .35 and a share of .1; .90 and 1.00 for sixty raters of ten
+    readings who err in .05 to .4 and a share of .3; .84 and .88 for twelve such raters with rates
+    of their own from fifty readings each, which is why `least` is larger. With few images of a
+    label the intervals are too short.
 
     References
     ----------
@@ -185,7 +188,8 @@ def audit_labels(
     low, high = (np.clip(x[: len(names)], 0, 1) for x in (estimate.low, estimate.high))
     share = fit.posterior.mean()
     by_image = data.groupby("image")["prompt"].first()
-    own_share = data["reader"].value_counts()
+    gave = data["reader"].value_counts()
+    mean = fit.errors.mul(gave, level=0, axis=0).groupby(level=1).sum()  # of readers, by label
     few = data.loc[data["reader"] == OTHERS, "rater"].nunique()
     singles = int((counts.sum(axis=1) == 1).sum())
     notes = {
@@ -197,10 +201,7 @@ def audit_labels(
     } | {
         f"label {name!r} is read as something else more often than as itself: labels may have "
         "changed places, for want of readings": row.idxmax() != name
-        for name, row in fit.errors.mul(own_share, level=0, axis=0)
-        .groupby(level=1)
-        .sum()
-        .iterrows()
+        for name, row in mean.iterrows()
     }
     errors = fit.errors.rename_axis(["rater", "label"])
     return LabelAudit(
@@ -210,9 +211,7 @@ def audit_labels(
             "prompt": by_image, "readings": counts.sum(axis=1), "label": chosen,
             "posterior": fit.posterior.max(axis=1),
         }),
-        errors=errors.assign(
-            readings=data["reader"].value_counts()[errors.index.get_level_values(0)].to_numpy()
-        ),
+        errors=errors.assign(readings=gave[errors.index.get_level_values(0)].to_numpy()),
         shares=pd.DataFrame({
             "readings": data["answer"].value_counts(normalize=True),
             "labels": chosen.value_counts(normalize=True).reindex(names, fill_value=0.0),
@@ -285,10 +284,9 @@ def _confusion(
     names, rates = list(posterior.columns), _rates(posterior.to_numpy())
     spread = (np.asarray(estimate.high) - estimate.low)[len(names) :].reshape(rates.shape)
     variance = ((spread / (2 * ndtri((1 + level) / 2))) ** 2).sum(axis=1)
-    most = posterior.sum().to_numpy()
-    with np.errstate(divide="ignore"):
-        worth = np.minimum((1 - (rates**2).sum(axis=1)) / variance, most)
+    worth = posterior.sum().to_numpy()
+    np.divide(1 - (rates**2).sum(axis=1), variance, out=variance, where=variance > 0)
+    worth = np.where(variance > 0, np.minimum(worth, variance), worth)
     counts = np.rint(rates * np.maximum(worth, 1)[:, None]).astype(int)
-    kept = {a: dict(zip(names, row.tolist(), strict=True)) for a, row, n in zip(
-        names, counts, most, strict=True) if n >= 0.5 and row.sum()}  # fmt: skip
-    return Confusion.from_counts(kept)
+    counts[np.diag_indices_from(counts)] += counts.sum(axis=1) == 0  # a label of hardly any image
+    return Confusion.from_counts(pd.DataFrame(counts, names, names).T.to_dict())

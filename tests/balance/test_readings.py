@@ -87,6 +87,20 @@ def test_counts_and_confusion_belong_together():
     assert high - low > found.shares.loc["a", "high"] - found.shares.loc["a", "low"] - 0.05
 
 
+def test_full_agreement_and_a_stray_reading_leave_a_whole_confusion():
+    rows = [(f"i{i}", r, "a" if i < 8 else "b") for i in range(12) for r in "xyz"]
+    found = read(rows)
+    assert found.confusion.counts.tolist() == [[8, 0], [0, 4]]
+    assert (found.alpha.value, found.agreement.low) == (1, 1)
+    stray = [(i, r, "a") for i, r, _ in rows]
+    stray[0] = ("i0", "x", "b")
+    found = read(stray)
+    assert (found.confusion.counts.sum(axis=1) >= 1).all()
+    assert found.notes  # b is mostly read as a
+    with pytest.raises(InputError, match="cannot tell some groups apart"):
+        correct_labels(found.counts.sum().to_dict(), found.confusion)
+
+
 def test_the_audit_does_not_depend_on_the_order_of_rows():
     rows = simulated(4, [[0.9, 0.1], [0.2, 0.8]], [0.5, 0.5], images=60)
     first, second = read(rows), read(rows[::-1])
