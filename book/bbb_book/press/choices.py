@@ -170,7 +170,7 @@ CHOICES: Mapping[str, Mapping[str, Check]] = {
         "score_seeds": _each(free),
         "cell_seeds": _each(free),
     },
-    "published_generations": _SOURCE,
+    "published_generations": {**_SOURCE, "encoders": _each(_encoder), "pairs": _each(_pair)},
     "real_alignment_scores": _SOURCE,
     "real_clip": {**_SOURCE, "encoders": _each(_encoder), "template": _template},
     "reward_for_imbalance": {**_SCORERS, "encoder": _encoder, "generators": _generators},

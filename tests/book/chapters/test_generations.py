@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from bbb_book.chapters.published_generations import audit_tables, published_audit
+from bbb_book.chapters.published_generations import audit_tables, chain_page, published_audit
 from bbb_book.chapters.published_generations import figures as chapter
+from bbb_book.chapters.published_generations.audit_record import measure_generations, restored
 from bbb_book.chapters.published_generations.count_audit import (
     audit_generations,
     explaining_error,
@@ -21,6 +22,7 @@ from bbb_book.chapters.published_generations.count_audit import (
 from bbb_book.chapters.published_generations.expected_estimates import bracket_violation
 from bbb_book.data import published
 from bbb_book.results.register import load_register
+from bbb_book.results.storage import load, store
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
@@ -58,13 +60,15 @@ def audit(world):
 
 SIMULATED = {"gen-bracket", "gen-mean-level"}
 """Claims that need no published file."""
+CHAIN = {"chain-drawn", "chain-beyond", "chain-first"}
+"""Claims of the chain of text encoders (`test_published_chain`)."""
 
 
 def test_every_claim_of_the_register_is_measured(audit):
     claims = {c.id for c in load_register().values() if c.chapter == "published_generations"}
-    assert claims == set(audit.estimates) | SIMULATED
+    assert claims == set(audit.estimates) | SIMULATED | CHAIN
     text = (BOOK / "published_generations.md").read_text()
-    recorded = re.findall(r'record(?:_or_say)?\("(gen-[a-z-]+)"', text)
+    recorded = re.findall(r'record(?:_or_say|_chain)?\((?:chains, )?"([a-z-]+)"', text)
     assert sorted(recorded) == sorted(claims)
 
 
@@ -123,15 +127,36 @@ def test_tables_with_and_without_data(audit):
     assert published_audit.finding(None, "gen-slope") == (None, None)
 
 
+def test_a_stored_audit_reads_back_whole(world, audit, tmp_path):
+    """Every figure and table of the page comes from what is stored."""
+    stored = measure_generations(
+        world["generated"], world["edited"], world["training"], n_resamples=199
+    )
+    again = restored(load(tmp_path, store(tmp_path, stored)))
+    assert again.estimates == audit.estimates
+    assert again.means == audit.means
+    assert again.amplification == audit.amplification
+    for name in ("shares", "balance", "changes"):
+        kept, made = getattr(again, name), getattr(audit, name)
+        assert list(kept) == list(made)
+        for key, table in made.items():
+            pd.testing.assert_frame_equal(kept[key], table)
+    pd.testing.assert_frame_equal(again.assumptions, audit.assumptions)
+    assert (again.flagged, again.drawn) == (audit.flagged, 250)
+
+
 def glued(monkeypatch, found) -> dict[str, str]:
     texts: dict[str, str] = {}
     monkeypatch.setattr("bbb_book.results.claims._glue", texts.__setitem__)
-    published_audit.show_status(found)
+    published_audit.show_status()
     published_audit.show_numbers(found, minimum=20)
+    chain_page.show_chain({})
+    for claim in CHAIN:
+        chain_page.record_chain({}, claim)
     from bbb_book.results.unmeasured import record_or_say
 
     for claim in load_register().values():
-        if claim.chapter == "published_generations" and claim.id not in SIMULATED:
+        if claim.chapter == "published_generations" and claim.id not in SIMULATED | CHAIN:
             record_or_say(claim.id, *published_audit.finding(found, claim.id))
     return texts
 
@@ -140,22 +165,24 @@ def test_every_glued_text_exists_with_and_without_data(monkeypatch, audit):
     wanted = set(
         re.findall(r"\{glue:text\}`([^`]+)`", (BOOK / "published_generations.md").read_text())
     )
+    chain = {name for name in wanted if name.startswith("chain-")}
     absent, measured = glued(monkeypatch, None), glued(monkeypatch, audit)
     assert wanted <= set(absent)
     assert wanted <= set(measured)
     assert set(absent) == set(measured)
-    always = {"gen-status", "gen-minimum", "gen-drawn"}
+    always = {"gen-status", "gen-minimum"}
     texts = {absent[name] for name in wanted - always if not name.endswith("-interval")}
     assert texts == {"not measured"}
-    assert "not measured" not in {measured[name] for name in wanted}
+    assert "not measured" not in {measured[name] for name in wanted - chain}
 
 
 def test_source_none_and_missing_data_read_as_absent(monkeypatch, tmp_path):
     monkeypatch.setenv("BBB_DATA_DIR", str(tmp_path))
-    assert published_audit.audit("none") is None
-    assert published_audit.audit("published") is None
+    assert published_audit.stored_audit("none") is None
+    assert published_audit.stored_audit("published", minimum=21) is None  # no record of this one
+    assert published_audit.audit(None) is None
     with pytest.raises(InputError, match="source"):
-        published_audit.audit("elsewhere")
+        published_audit.stored_audit("elsewhere")
 
 
 def test_damaged_data_is_an_error_and_not_an_absence(monkeypatch, tmp_path):
@@ -163,7 +190,7 @@ def test_damaged_data_is_an_error_and_not_an_absence(monkeypatch, tmp_path):
         (tmp_path / published.SOURCES[name].file).write_text("nurse\nman: 1, woman: 2, except: 0\n")
     monkeypatch.setenv("BBB_DATA_DIR", str(tmp_path))
     with pytest.raises(InputError, match="SHA-256"):
-        published_audit.audit("published")
+        published_audit.stored_audit("published", minimum=21)
 
 
 @pytest.mark.parametrize("change", ["column", "prompt", "twice"])
@@ -183,12 +210,15 @@ def test_tables_must_match(world, change):
 def real():
     if not published.available(*published_audit.NAMES.values()):
         pytest.skip("the published counts are not at hand (no network, no BBB_DATA_DIR)")
-    return published_audit.audit("published", n_resamples=499)
+    return audit_generations(
+        *(published.load(name) for name in published_audit.NAMES.values()), n_resamples=499
+    )
 
 
 def test_numbers_of_the_published_files(real):
     """Computed here from the files by plain arithmetic, and pinned to what they give."""
-    share = {k: c["woman"] / c.sum(axis=1) for k, c in real.counts.items()}
+    counts = {k: published.load(name) for k, name in published_audit.NAMES.items()}
+    share = {k: c["woman"] / c.sum(axis=1) for k, c in counts.items()}
     means = {k: float((s - 0.5).abs().mean()) for k, s in share.items()}
     assert {k: round(m, 3) for k, m in means.items()} == {
         "training": 0.258,
@@ -196,8 +226,8 @@ def test_numbers_of_the_published_files(real):
         "edited": 0.105,
     }
     assert round(float(np.corrcoef(share["training"], share["generated"])[0, 1]), 3) == 0.904
-    assert len(real.counts["generated"]) == 153
-    assert all(published.load(name)["except"].sum() == 0 for name in published_audit.NAMES.values())
+    assert len(real.shares["generated"]) == 153
+    assert all(table["except"].sum() == 0 for table in counts.values())
     assert real.flagged == ("community manager", "software developer", "stocker", "writer")
     assert real.means["generated"].plug_in == pytest.approx(means["generated"])
     assert int((real.balance["generated"]["p_holm"] <= 0.05).sum()) == 131

@@ -6,13 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from bbb_book.chapters.published_generations.count_audit import (
-    GenerationAudit,
-    none_counted,
-    thinned,
-)
-from bbb_book.chapters.published_generations.published_audit import ABSENT, DRAWN
-from bbb_core.balance import balance_by_prompt, plug_in_imbalance
+from bbb_book.chapters.published_generations.count_audit import GenerationAudit
+from bbb_book.chapters.published_generations.published_audit import ABSENT
 
 __all__ = ["assumption_table", "extremes"]
 
@@ -22,14 +17,14 @@ def extremes(found: GenerationAudit | None, *, rows: int = 5) -> Any:
     if found is None:
         return _words(ABSENT)
     second = found.groups[1]
-    share = {key: c[second] / c.sum(axis=1) for key, c in found.counts.items()}
-    order = share["generated"].sort_values(kind="stable").index
+    order = found.shares["generated"]["share"].sort_values(kind="stable").index
     chosen = [*order[:rows], *order[-rows:]]
     keys = ("training", "generated", "edited")
     table = pd.DataFrame(
         {
             f"{key}, share read as {second}": [
-                f"{share[key][o]:.2f} (n = {found.counts[key].loc[o].sum()})" for o in chosen
+                f"{found.shares[key]['share'][o]:.2f} (n = {found.shares[key]['n'][o]})"
+                for o in chosen
             ]
             for key in keys
         },
@@ -45,34 +40,26 @@ def assumption_table(
     if found is None:
         return _words(ABSENT)
     m = len(found.balance["generated"])
+    words = {
+        "independent": (
+            f"one image in {design_effect:g} is independent",
+            f"detectably imbalanced, of {m}",
+            ".0f",
+        ),
+        "reader": (
+            f"the reader errs on {reader_error:.0%} of images",
+            f"imbalanced all the same, of {m}",
+            ".0f",
+        ),
+        "complete": (
+            "images without a reading count as none of these", "mean imbalance", ".3f"
+        ),
+    }  # fmt: skip
     rows = []
-    for key in ("generated", "edited"):
-        table = found.balance[key]
-        fewer = thinned(found.counts[key], design_effect).to_numpy()
-        rows += [
-            (
-                f"one image in {design_effect:g} is independent",
-                f"{key}: detectably imbalanced, of {m}",
-                f"{int((table['p_holm'] <= 0.05).sum())}",
-                f"{int((balance_by_prompt(fewer)['p_holm'] <= 0.05).sum())}",
-            ),
-            (
-                f"the reader errs on {reader_error:.0%} of images",
-                f"{key}: imbalanced all the same, of {m}",
-                f"{int((table['low'] > 0).sum())}",
-                f"{int((table['low'] > reader_error).sum())}",
-            ),
-        ]
-        none = none_counted(found.counts[key], DRAWN).to_numpy()
-        with_none = plug_in_imbalance(none, target=[0.5, 0.5, 0]).mean()
-        rows.append(
-            (
-                "images without a reading count as none of these",
-                f"{key}: mean imbalance",
-                f"{table['imbalance'].mean():.3f}",
-                f"{with_none:.3f}",
-            )
-        )
+    for _, row in found.assumptions.iterrows():
+        dropped, quantity, form = words[row["dropped"]]
+        ends = (format(row[key], form) for key in ("with", "without"))
+        rows.append((dropped, f"{row['images']}: {quantity}", *ends))
     columns = ["dropped", "quantity", "with the assumption", "without it"]
     return pd.DataFrame(rows, columns=columns).set_index("dropped")
 

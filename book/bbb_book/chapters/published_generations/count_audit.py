@@ -1,12 +1,13 @@
 """Audit of published counts: a generator, its training images and an intervention on it.
 
 Serves the chapter on real models' published generations; the same call audits any three tables
-of two-group counts over the same prompts.
+of two-group counts over the same prompts. What it returns are estimates, never the counts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,9 +41,15 @@ class GenerationAudit:
     Parameters
     ----------
     groups : tuple of str
-        The two groups, in the order of the columns of `counts`.
-    counts : dict
-        ``training``, ``generated``, ``edited``: int64 counts per prompt and group.
+        The two groups; shares are those of the second.
+    drawn : int
+        Images of the fullest prompt, over ``generated`` and ``edited``.
+    shares : dict
+        ``training``, ``generated``, ``edited``: tables with the ``share`` of the second group,
+        its interval ``low``, ``high`` (all of a table hold together), ``log_odds`` (half a count
+        added) and ``n``.
+    assumptions : pandas.DataFrame
+        What an assumption is worth: ``images``, ``dropped``, numbers ``with`` and ``without`` it.
     balance : dict
         The same keys: tables of `balance_by_prompt`.
     means : dict
@@ -59,7 +66,9 @@ class GenerationAudit:
     """
 
     groups: tuple[str, str]
-    counts: dict[str, pd.DataFrame]
+    drawn: int
+    shares: dict[str, pd.DataFrame]
+    assumptions: pd.DataFrame
     balance: dict[str, pd.DataFrame]
     means: dict[str, MeanImbalance]
     amplification: Amplification
@@ -95,8 +104,8 @@ def explaining_error(audit: GenerationAudit) -> float:
     and generations read without error would show the measured means without any amplification.
     Negative if the generations are the more balanced ones.
     """
-    kept = audit.counts["generated"].drop(index=list(audit.flagged))
-    generated = float(plug_in_imbalance(kept.to_numpy()).mean())
+    kept = audit.balance["generated"].drop(index=list(audit.flagged))
+    generated = float(kept["imbalance"].mean())
     if generated == 0:
         raise InputError("the generated images are exactly balanced; nothing is to be explained.")
     return (1 - audit.means["training"].plug_in / generated) / 2
@@ -110,6 +119,7 @@ def audit_generations(
     groups: tuple[str, str] = ("man", "woman"),
     minimum: int = 20,
     reader_error: float = 0.05,
+    design_effect: float = 4.0,
     n_resamples: int = 1999,
     confidence: float = 0.95,
     seed: int = 0,
@@ -127,6 +137,8 @@ def audit_generations(
         Prompts with fewer training images are flagged and left out of training statistics.
     reader_error
         Largest share of images that the reader is supposed to get wrong.
+    design_effect
+        Where images are no independent draws: so many count as one.
     n_resamples, seed
         Of the bootstraps of slopes over prompts, each with its own stream.
     confidence
@@ -191,9 +203,12 @@ def audit_generations(
         "gen-residual": (means["edited"].corrected, m),
         "gen-worse": (_share(changes["intervention"]["verdict"] == "further", level), m),
     }
+    drawn = int(max(counts[key].sum(axis=1).max() for key in ("generated", "edited")))
     return GenerationAudit(
         groups=groups,
-        counts=counts,
+        drawn=drawn,
+        shares={key: _shares(table, level) for key, table in counts.items()},
+        assumptions=_assumptions(counts, balance, drawn, design_effect, error),
         balance=balance,
         means=means,
         amplification=copied,
@@ -218,6 +233,37 @@ def _aligned(
             raise InputError(f"{name} and generated do not share the prompt {odd!r}; pair them.")
     columns = list(groups)
     return {name: table.loc[generated.index, columns] for name, table in tables.items()}
+
+
+def _shares(counts: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    second, n = counts.iloc[:, 1], counts.sum(axis=1)
+    level = 1 - (1 - confidence) / len(counts)
+    low, high = binomial_interval(second, n, confidence=level)
+    odds = np.log((second + 0.5) / (n - second + 0.5))
+    columns = {"share": second / n, "low": low, "high": high, "log_odds": odds, "n": n}
+    return pd.DataFrame(columns, index=counts.index)
+
+
+def _assumptions(
+    counts: dict[str, pd.DataFrame],
+    balance: dict[str, pd.DataFrame],
+    drawn: int,
+    design_effect: float,
+    reader_error: float,
+) -> pd.DataFrame:
+    rows: list[tuple[Any, ...]] = []
+    for key in ("generated", "edited"):
+        table = balance[key]
+        fewer = balance_by_prompt(thinned(counts[key], design_effect).to_numpy())
+        none = none_counted(counts[key], drawn).to_numpy()
+        with_none = plug_in_imbalance(none, target=[0.5, 0.5, 0]).mean()
+        rows += [
+            (key, "independent", (table["p_holm"] <= 0.05).sum(), (fewer["p_holm"] <= 0.05).sum()),
+            (key, "reader", (table["low"] > 0).sum(), (table["low"] > reader_error).sum()),
+            (key, "complete", table["imbalance"].mean(), with_none),
+        ]
+    made = pd.DataFrame(rows, columns=["images", "dropped", "with", "without"])
+    return made.astype({"with": float, "without": float})
 
 
 def _change(before: pd.DataFrame, after: pd.DataFrame, confidence: float) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from bbb_book.chapters.published_generations.expected_estimates import expected_
 from bbb_book.chapters.published_generations.published_audit import ABSENT
 from bbb_book.style import figure, house, palette
 from bbb_core.balance.shares import sampling_floor
-from bbb_core.stats import binomial_interval
 
 __all__ = [
     "amplification",
@@ -65,11 +64,8 @@ def shares(found: GenerationAudit) -> Figure:
     """Draw the share read as the second group for every prompt, in three panels."""
     fig, axes = figure(1, 3, height=3.0, sharey=True)
     for ax, key in zip(axes, ("training", "generated", "edited"), strict=True):
-        counts = found.counts[key]
-        share = (counts[found.groups[1]] / counts.sum(axis=1)).sort_values()
-        ordered = counts.loc[share.index]
-        level = 1 - 0.05 / len(share)  # all intervals of a panel hold together
-        ends = binomial_interval(ordered[found.groups[1]], ordered.sum(axis=1), confidence=level)
+        table = found.shares[key].sort_values("share")
+        share, ends = table["share"], (table["low"], table["high"])
         place = np.arange(len(share))
         floor = found.balance[key]["floor"].median()
         ax.axhspan(0.5 - floor, 0.5 + floor, color="#cccccc", alpha=0.7, linewidth=0)
@@ -87,12 +83,8 @@ def shares(found: GenerationAudit) -> Figure:
 def amplification(found: GenerationAudit) -> Figure:
     """Draw generated against training log-odds with the copying line and the fitted slope."""
     fig, (left, right) = figure(1, 2, height=3.1)
-    odds = {}
-    for key in ("training", "generated"):
-        counts = found.counts[key].to_numpy() + 0.5
-        odds[key] = np.log(counts[:, 1] / counts[:, 0])
-    flagged = found.counts["training"].index.isin(found.flagged)
-    x, y = odds["training"], odds["generated"]
+    x, y = (found.shares[key]["log_odds"].to_numpy() for key in ("training", "generated"))
+    flagged = found.shares["training"].index.isin(found.flagged)
     edge = float(np.abs(np.concatenate([x, y])).max()) * 1.05
     left.plot([-edge, edge], [-edge, edge], color="#888888", linewidth=1.0, label="copying")
     left.plot(x[~flagged], y[~flagged], **LOOKS["generated"].points(markersize=3))
@@ -123,10 +115,7 @@ def amplification(found: GenerationAudit) -> Figure:
 def intervention(found: GenerationAudit) -> Figure:
     """Draw the share of every prompt before and after the intervention, and both imbalances."""
     fig, (left, right) = figure(1, 2, height=3.1)
-    before, after = (
-        found.counts[key][found.groups[1]] / found.counts[key].sum(axis=1)
-        for key in ("generated", "edited")
-    )
+    before, after = (found.shares[key]["share"] for key in ("generated", "edited"))
     left.plot([0, 1], [0, 1], color="#888888", linewidth=1.0, label="no change")
     left.axhline(0.5, color="black", linewidth=0.8, linestyle=":", label="balance")
     left.plot(before, after, **LOOKS["edited"].points(markersize=3))

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from bbb_book.chapters.published_generations.count_audit import (
-    GenerationAudit,
-    audit_generations,
-    explaining_error,
-)
-from bbb_book.data import published
+from bbb_book.chapters.published_generations.audit_record import measure_generations, restored
+from bbb_book.chapters.published_generations.count_audit import GenerationAudit, explaining_error
+from bbb_book.data.recorded import origin, recorded
+from bbb_book.results.artefacts import Artefact
 from bbb_book.results.rules import NOT_MEASURED
 from bbb_book.results.unmeasured import say, show_or_say
 from bbb_core import checks
-from bbb_core.balance.estimates import plug_in_imbalance
 
-__all__ = ["ABSENT", "DRAWN", "NAMES", "audit", "finding", "show_numbers", "show_status"]
+__all__ = ["ABSENT", "NAMES", "audit", "finding", "show_numbers", "show_status", "stored_audit"]
 
-DRAWN = 250
-"""Images per occupation in the fullest rows of the published files."""
 NAMES = {
     "generated": "fair-diffusion-generated",
     "edited": "fair-diffusion-edited",
@@ -27,21 +22,25 @@ NAMES = {
 ABSENT = "Not measured: the published counts were not at hand when this page was built."
 
 
-def audit(source: str, **options: Any) -> GenerationAudit | None:
-    """Audit the published counts; None if `source` is ``none`` or the files cannot be had.
+def stored_audit(source: str, **options: Any) -> Artefact | None:
+    """Return the artefact of the audit; None if `source` is ``none`` or it cannot be had.
 
     A file with a wrong hash or a malformed line is an error, not an absence.
     """
     checks.choice("source", source, ("published", "none"))
-    if source == "none" or not published.available(*NAMES.values()):
+    if source == "none":
         return None
-    return audit_generations(*(published.load(name) for name in NAMES.values()), **options)
+    return recorded("published-generations", measure_generations, sources=NAMES, parameters=options)
 
 
-def show_status(found: GenerationAudit | None) -> None:
-    """Glue ``gen-status``: whether the numbers of the page were measured."""
-    measured = "All three files were read and their hashes verified; every number is computed."
-    say("gen-status", ABSENT if found is None else measured)
+def audit(found: Artefact | None) -> GenerationAudit | None:
+    """Return the audit that an artefact holds; None without one."""
+    return None if found is None else restored(found)
+
+
+def show_status(*found: Artefact | None) -> None:
+    """Glue ``gen-status``: whether the numbers of the page were computed for it, or recorded."""
+    say("gen-status", origin(*found, absent=ABSENT))
 
 
 def finding(found: GenerationAudit | None, claim_id: str) -> tuple[Any, int | None]:
@@ -59,8 +58,7 @@ def show_numbers(found: GenerationAudit | None, *, minimum: int) -> None:
             values[f"gen-floor-{key}"] = (mean.floor, 3)
             detected = int((found.balance[key]["p_holm"] <= 0.05).sum())
             values[f"gen-detected-{key}"] = (detected, 0)
-        everyone = plug_in_imbalance(found.counts["training"].to_numpy()).mean()
-        values["gen-mean-training-all"] = (everyone, 3)
+        values["gen-mean-training-all"] = (found.balance["training"]["imbalance"].mean(), 3)
         for key, table in found.changes.items():
             for verdict in ("further", "closer", "not resolved"):
                 name = f"gen-{key}-{verdict.replace(' ', '-')}"
@@ -72,14 +70,14 @@ def show_numbers(found: GenerationAudit | None, *, minimum: int) -> None:
         values["gen-prompts"] = (len(found.balance["generated"]), 0)
         values["gen-flagged-count"] = (len(found.flagged), 0)
         values["gen-explaining-error"] = (100 * explaining_error(found), 1)
-        shortfall = {k: int((DRAWN - found.counts[k].sum(axis=1)).sum()) for k in NAMES}
+        shortfall = {k: int((found.drawn - t["n"]).sum()) for k, t in found.shares.items()}
+        values["gen-drawn"] = (found.drawn, 0)
         values["gen-missing-generated"] = (shortfall["generated"], 0)
         values["gen-missing-edited"] = (shortfall["edited"], 0)
     for name in _NUMBERS:
         value, digits = values.get(name, (None, 0))
         show_or_say(name, value, digits=digits)
     show_or_say("gen-minimum", minimum, digits=0)
-    show_or_say("gen-drawn", DRAWN, digits=0)
     flagged = NOT_MEASURED if found is None else ", ".join(found.flagged)
     say("gen-flagged-names", flagged)
 
@@ -96,6 +94,7 @@ _NUMBERS = [
     "gen-share-copying",
     "gen-correlation",
     "gen-prompts",
+    "gen-drawn",
     "gen-flagged-count",
     "gen-explaining-error",
     "gen-missing-generated",
