@@ -9,9 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bbb_book.chapters.intersections import published_tables
 from bbb_book.chapters.intersections.gap_interactions import gap_interactions
-from bbb_book.chapters.intersections.published_intersections import audit_published_intersections
+from bbb_book.chapters.intersections.published_intersections import (
+    audit_published_intersections,
+    measure_intersections,
+    restored,
+)
 from bbb_book.data.published import SCORERS
+from bbb_book.results.storage import load, store
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
@@ -103,3 +109,15 @@ def test_a_planted_intersection_is_found_in_the_right_scorer():
 def test_without_a_race_there_is_nothing_to_cross():
     with pytest.raises(InputError, match="no row that requests a race"):
         audit_published_intersections(published().assign(race=False))
+
+
+def test_stored_intersections_read_back_whole_and_are_absent_without_data(monkeypatch, tmp_path):
+    stored = measure_intersections(published(), n_resamples=200, seed=0)
+    again = restored(load(tmp_path, store(tmp_path, stored)))
+    made = audit_published_intersections(published(), n_resamples=200)
+    pd.testing.assert_frame_equal(again.widest(), made.widest())
+    pd.testing.assert_frame_equal(again.interactions, made.interactions)
+    assert published_tables.finding(again) == published_tables.finding(made)
+    monkeypatch.setenv("BBB_DATA_DIR", str(tmp_path))
+    assert published_tables.stored_audit("published", n_resamples=201) is None  # no such record
+    assert published_tables.audit(None) is None

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bbb_book.chapters.intersections.gap_interactions import gap_interactions
+from bbb_book.data.gap_records import gaps_of, records_of
 from bbb_book.data.published import SCORERS
 from bbb_core import stats as tests
 from bbb_core.alignment import GroupGaps, group_gaps
 from bbb_core.errors import InputError
 
-__all__ = ["PublishedIntersections", "audit_published_intersections"]
+__all__ = [
+    "PublishedIntersections",
+    "audit_published_intersections",
+    "measure_intersections",
+    "restored",
+]
 
 
 @dataclass(frozen=True)
@@ -103,3 +110,24 @@ def audit_published_intersections(
     interactions = pd.concat(found, ignore_index=True)
     interactions["adjusted"] = tests.holm(interactions["p_value"])
     return PublishedIntersections(gaps, interactions, len(rows), len(set(within)))
+
+
+def measure_intersections(scores: pd.DataFrame, n_resamples: int, seed: int) -> dict[str, Any]:
+    """Return `audit_published_intersections` as tables and plain data (artefact function)."""
+    found = audit_published_intersections(scores, n_resamples=n_resamples, seed=seed)
+    return {
+        **records_of("gaps", found.gaps),
+        "interactions": found.interactions,
+        "images": found.images,
+        "occupations": found.occupations,
+    }
+
+
+def restored(results: Mapping[str, Any]) -> PublishedIntersections:
+    """Return what `measure_intersections` stored."""
+    return PublishedIntersections(
+        gaps_of("gaps", results),
+        results["interactions"],
+        results["images"],
+        results["occupations"],
+    )

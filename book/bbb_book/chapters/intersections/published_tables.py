@@ -3,30 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from bbb_book.chapters.intersections.published_intersections import (
     PublishedIntersections,
-    audit_published_intersections,
+    measure_intersections,
+    restored,
 )
-from bbb_book.data import published
+from bbb_book.data.recorded import origin, recorded
+from bbb_book.results.artefacts import Artefact
 from bbb_book.results.unmeasured import say, show_or_say
 from bbb_core import checks
 from bbb_core.stats import Estimate
 
-__all__ = ["ABSENT", "audit", "finding", "interactions_table", "show_numbers", "widest_gaps"]
+__all__ = [
+    "ABSENT",
+    "audit",
+    "finding",
+    "interactions_table",
+    "show_numbers",
+    "show_status",
+    "stored_audit",
+    "widest_gaps",
+]
 
 ABSENT = "Not measured: the published scores were not at hand when this page was built."
 
 
-def audit(source: str, **options: Any) -> PublishedIntersections | None:
-    """Audit the published scores; None if `source` is ``none`` or the file cannot be had."""
+def stored_audit(source: str, *, n_resamples: int, seed: int = 0) -> Artefact | None:
+    """Return the artefact of the audit; None if `source` is ``none`` or it cannot be had."""
     checks.choice("source", source, ("published", "none"))
-    if source == "none" or not published.available("mj-bench-bias"):
+    if source == "none":
         return None
-    return audit_published_intersections(published.load("mj-bench-bias"), **options)
+    return recorded(
+        "published-intersections",
+        measure_intersections,
+        sources={"scores": "mj-bench-bias"},
+        parameters={"n_resamples": n_resamples, "seed": seed},
+    )
+
+
+def audit(found: Artefact | None) -> PublishedIntersections | None:
+    """Return the audit that an artefact holds; None without one."""
+    return None if found is None else restored(found)
+
+
+def show_status(found: Artefact | None) -> None:
+    """Glue ``cells-real-status``: whether the numbers were computed for this page, or recorded."""
+    say("cells-real-status", origin(found, absent=ABSENT))
 
 
 def finding(found: PublishedIntersections | None) -> tuple[Estimate | None, int | None]:
@@ -39,7 +64,6 @@ def finding(found: PublishedIntersections | None) -> tuple[Estimate | None, int 
 
 def show_numbers(found: PublishedIntersections | None) -> None:
     """Glue the words and numbers of the section on published scores."""
-    say("cells-real-status", ABSENT if found is None else "The file was read.")
     values: Mapping[str, float | None] = {
         "cells-real-images": None if found is None else found.images,
         "cells-real-occupations": None if found is None else found.occupations,

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from bbb_book.chapters.published_generations.published_audit import ABSENT
-from bbb_book.results.artefacts import Artefact
 from bbb_book.style import COLOURS, figure, house
 
 __all__ = ["beyond", "paths"]
@@ -34,7 +33,7 @@ def _absent() -> Figure:
 
 
 @house
-def paths(found: Mapping[str, Artefact]) -> Figure:
+def paths(found: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw the path diagram of the first encoder and, below, what the share drawn goes with."""
     first = next(iter(found.values()), None)
     if first is None:
@@ -113,7 +112,7 @@ def _bar(ax: Any, chain: Mapping[str, Any]) -> None:
 
 
 @house
-def beyond(found: Mapping[str, Artefact]) -> Figure:
+def beyond(found: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw shares drawn, and what training leaves of their log-odds, against the position."""
     first = next(iter(found.values()), None)
     if first is None:
@@ -148,6 +147,6 @@ def beyond(found: Mapping[str, Artefact]) -> Figure:
     right.set(ylabel="log-odds beyond the training share", ylim=(-reach, reach))
     for ax in (left, right):
         ax.axvline(0.5, color="#888888", linewidth=0.8, linestyle=":")
-        ax.legend(loc="upper left", fontsize=8)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=8)
     fig.supxlabel("position of the prompt: to the right, nearer to the woman's", fontsize=10)
     return fig

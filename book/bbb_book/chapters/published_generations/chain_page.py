@@ -83,7 +83,9 @@ def chains(
     return found
 
 
-def weakest(found: Mapping[str, Artefact], room: str, name: str) -> tuple[Estimate, int] | None:
+def weakest(
+    found: Mapping[str, Mapping[str, Any]], room: str, name: str
+) -> tuple[Estimate, int] | None:
     """Return the least value over sentence encoders, with an interval, and the occupations.
 
     The least of several true values lies between the least lower and the least upper limit of
@@ -96,7 +98,7 @@ def weakest(found: Mapping[str, Artefact], room: str, name: str) -> tuple[Estima
     return Estimate(min(values), min(lows), min(highs)), min(one["facts"]["n"] for one in rows)
 
 
-def record_chain(found: Mapping[str, Artefact], claim: str) -> Any:
+def record_chain(found: Mapping[str, Mapping[str, Any]], claim: str) -> Any:
     """Record one of `CLAIMS`, or say why it is not measured."""
     least = weakest(found, *CLAIMS[claim])
     if least is None:
@@ -104,7 +106,7 @@ def record_chain(found: Mapping[str, Artefact], claim: str) -> Any:
     return record_or_say(claim, *least)
 
 
-def show_chain(found: Mapping[str, Artefact]) -> None:
+def show_chain(found: Mapping[str, Mapping[str, Any]]) -> None:
     """Glue the numbers and words of the first encoder, and of each of `SPECS`."""
     first = next(iter(found.values()), None)
     numbers: dict[str, tuple[float | None, int]] = dict.fromkeys(_NUMBERS, (None, 0))
@@ -184,7 +186,7 @@ _ROWS = (
 )
 
 
-def chain_table(found: Mapping[str, Artefact]) -> pd.DataFrame | str:
+def chain_table(found: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame | str:
     """Return the chain of every encoder as text, one column each."""
     if not found:
         return ABSENT
@@ -200,7 +202,7 @@ def chain_table(found: Mapping[str, Artefact]) -> pd.DataFrame | str:
     return pd.DataFrame(columns)
 
 
-def labour_table(found: Mapping[str, Artefact]) -> pd.DataFrame | str:
+def labour_table(found: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame | str:
     """Return which occupation took which US labour share, by exact name or head noun."""
     if not found:
         return ABSENT

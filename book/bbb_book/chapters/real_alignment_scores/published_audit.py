@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bbb_book.chapters.real_alignment_scores.screening import screen_scores
+from bbb_book.data.gap_records import gaps_of, records_of
 from bbb_book.data.published import SCORE_COLUMNS, SCORERS
 from bbb_core import stats as tests
 from bbb_core.alignment import GroupGaps, group_gaps
 from bbb_core.stats import Estimate
 
-__all__ = ["PublishedScores", "audit_published"]
+__all__ = ["PublishedScores", "audit_published", "measure_scores", "restored"]
 
 
 @dataclass(frozen=True)
@@ -103,3 +105,24 @@ def audit_published(
         table[list(SCORE_COLUMNS)], within=within, confidence=confidence, seed=seed
     )
     return PublishedScores(screen, gaps, crossed, rows, len(table), len(set(within)))
+
+
+def measure_scores(scores: pd.DataFrame, n_resamples: int, seed: int) -> dict[str, Any]:
+    """Return `audit_published` as tables and plain data (artefact function)."""
+    found = audit_published(scores, n_resamples=n_resamples, seed=seed)
+    return {
+        "screen": found.screen,
+        **records_of("gaps", found.gaps),
+        **records_of("crossed", found.crossed),
+        "all_pairs": found.all_pairs,
+        "images": found.images,
+        "occupations": found.occupations,
+    }
+
+
+def restored(results: Mapping[str, Any]) -> PublishedScores:
+    """Return the audit that `measure_scores` stored."""
+    return PublishedScores(
+        results["screen"], gaps_of("gaps", results), gaps_of("crossed", results),
+        results["all_pairs"], results["images"], results["occupations"],
+    )  # fmt: skip

@@ -8,15 +8,28 @@ import pandas as pd
 
 from bbb_book.chapters.real_alignment_scores.published_audit import (
     PublishedScores,
-    audit_published,
+    measure_scores,
+    restored,
 )
 from bbb_book.data import published
+from bbb_book.data.recorded import origin, recorded
+from bbb_book.results.artefacts import Artefact
 from bbb_book.results.rules import NOT_MEASURED
 from bbb_book.results.unmeasured import say, show_or_say
 from bbb_core import checks
 from bbb_core.stats import Estimate
 
-__all__ = ["ABSENT", "audit", "finding", "scores", "screening", "show_numbers", "survivors"]
+__all__ = [
+    "ABSENT",
+    "audit",
+    "finding",
+    "scores",
+    "screening",
+    "show_numbers",
+    "show_status",
+    "stored_audit",
+    "survivors",
+]
 
 ABSENT = "Not measured: the published scores were not at hand when this page was built."
 
@@ -32,10 +45,27 @@ def scores(source: str) -> pd.DataFrame | None:
     return published.load("mj-bench-bias")
 
 
-def audit(source: str, **options: Any) -> PublishedScores | None:
-    """Audit the published scores; None where there are none."""
-    table = scores(source)
-    return None if table is None else audit_published(table, **options)
+def stored_audit(source: str, *, n_resamples: int, seed: int) -> Artefact | None:
+    """Return the artefact of the audit; None if `source` is ``none`` or it cannot be had."""
+    checks.choice("source", source, ("published", "none"))
+    if source == "none":
+        return None
+    return recorded(
+        "published-scores",
+        measure_scores,
+        sources={"scores": "mj-bench-bias"},
+        parameters={"n_resamples": n_resamples, "seed": seed},
+    )
+
+
+def audit(found: Artefact | None) -> PublishedScores | None:
+    """Return the audit that an artefact holds; None without one."""
+    return None if found is None else restored(found)
+
+
+def show_status(found: Artefact | None) -> None:
+    """Glue ``real-status``: whether the numbers were computed for this page, or recorded."""
+    say("real-status", origin(found, absent=ABSENT))
 
 
 def finding(found: PublishedScores | None, claim_id: str) -> tuple[Any, int | None]:
@@ -56,8 +86,6 @@ def finding(found: PublishedScores | None, claim_id: str) -> tuple[Any, int | No
 
 def show_numbers(found: PublishedScores | None) -> None:
     """Glue the other words and numbers of the chapter's prose."""
-    measured = "The file was read and its hash verified; every number is computed."
-    say("real-status", ABSENT if found is None else measured)
     values: dict[str, float | None] = dict.fromkeys(
         ("real-images", "real-occupations", "real-pairs", "real-blip-agreement")
     )
