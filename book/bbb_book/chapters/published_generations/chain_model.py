@@ -101,8 +101,12 @@ def chain_estimates(
 
     Notes
     -----
-    See `chain_trials` for the simulated coverage, on designs with few occupations, few pictures,
-    few faces, skewed shares and heavy-tailed or skewed deviations.
+    Simulated at a nominal .95 (`chain_trials`: 80 chains per design, 199 resamples; as measured,
+    no part of the embedding, few images and faces, shares near one group, heavy tails, wordings
+    that disagree; 30 and 140 occupations): slopes and their difference are covered in .90 to .99,
+    partial correlations and shares of variance in .88 to .99. A share of variance whose truth is
+    zero is never covered, as its estimate is not negative: whether there is a part is decided by
+    the slope.
     """
     found = bootstrap(
         chain_fit, *data.arrays(), confidence=confidence, n_resamples=n_resamples, rng=rng

@@ -28,7 +28,6 @@ __all__ = [
     "Design",
     "chain_coverage",
     "chain_coverage_table",
-    "least_coverage",
     "measure_chain_coverage",
     "simulated",
 ]
@@ -153,12 +152,6 @@ def chain_coverage_table(table: pd.DataFrame) -> pd.DataFrame:
     }  # fmt: skip
     text = wide[list(JUDGED)].rename(columns=names).map("{:.2f}".format)
     return text.rename_axis(index=["design", "occupations"], columns=None)
-
-
-def least_coverage(table: pd.DataFrame, quantities: Sequence[str]) -> float:
-    """Return the least share of intervals that hold the truth, over designs and sizes."""
-    rows = table[table["quantity"].isin(list(quantities))]
-    return float((1 - (rows["above"] + rows["below"]) / rows["repeats"]).min())
 
 
 def _tail(design: Design, m: int, stream: np.random.Generator) -> np.ndarray:
