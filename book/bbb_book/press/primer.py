@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -37,8 +37,8 @@ def _bare(axes: Any) -> None:
 
 
 def _drawing(occupation: str, group: str) -> Tensor:
-    wanted = {"occupations": [occupation], "groups": [group], "tones": ["dark"]}
-    return load_emoji_people(size=48, **wanted).images[0]
+    people = load_emoji_people(size=48, occupations=[occupation], groups=[group], tones=["dark"])
+    return people.images[0]
 
 
 def _picture(drawing: Tensor) -> np.ndarray:
@@ -225,10 +225,10 @@ def draw(folder: Path) -> list[Path]:
     """Draw every figure into a folder that exists, and return the files."""
     import matplotlib
 
-    made = []
+    made, settings = [], cast(Any, RC)
     for name, function in FIGURES.items():
         target = folder / f"{name}.svg"
-        with matplotlib.rc_context(RC), atomic_write(target) as temporary:
+        with matplotlib.rc_context(settings), atomic_write(target) as temporary:
             function().savefig(temporary, format="svg", dpi=100, metadata={"Date": None})
         made.append(target)
     return made
