@@ -71,16 +71,24 @@ def reference() -> None:
 
 @book.command()
 def reproduce() -> None:
-    """Recompute everything with empty caches and print every difference."""
+    """Recompute everything with empty caches and print what differs beyond rounding.
+
+    Fails if a claim has another verdict, a value outside the stored interval, or no record.
+    """
     from bbb_book.press import book as workshop
     from bbb_book.press.chapters import find_book
 
     found = workshop.reproduce(find_book(), say=_say)
-    for line in found:
+    for line in found.artefacts:
+        click.echo(f"artefact: {line}")
+    for line in found.within:
+        click.echo(f"within: {line}")
+    for line in found.differs:
         click.echo(f"differs: {line}")
-    if found:
-        raise click.ClickException(f"{len(found)} differences from the reference.")
-    click.echo("No difference from the reference beyond rounding.")
+    if found.differs:
+        raise click.ClickException(f"{len(found.differs)} claims differ from the reference.")
+    how = f"{len(found.within)} within their intervals, the others " if found.within else ""
+    click.echo(f"Every claim agrees with the reference, {how}up to rounding.")
 
 
 @book.command()

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,12 +25,15 @@ from bbb_book.press.execution import (
     key,
     source_hash,
 )
+from bbb_book.press.failures import BuildFailed
 from bbb_book.press.golden import with_golden, write_golden
 from bbb_book.press.leash import follow_parent
 from bbb_book.press.site import build_book, site_key
 from bbb_book.press.stored import keep
 from bbb_book.results.artefacts import LOG
-from bbb_book.results.collect import absent, collect, differences, read_claims
+from bbb_book.results.collect import FORMAT, broken, claims_of, collect, read_claims, states
+from bbb_book.results.comparison import Comparison, absent, compare
+from bbb_book.results.family import with_family
 from bbb_core import progress
 from bbb_core.errors import InputError
 from bbb_core.io.writing import workspace, write_json, write_text
@@ -65,6 +68,11 @@ def run_chapters(
     -------
     dict[str, Path]
         The executed notebook of each chapter.
+
+    Raises
+    ------
+    BuildFailed
+        If an exact check fails. Other checks that fail or are open are named.
     """
     values, source = preset(book, name), source_hash()
     found = chapters(book)
@@ -86,7 +94,20 @@ def run_chapters(
         with environment(**shared):
             for number, (chapter_name, seconds) in enumerate(_executions(todo, jobs), start=1):
                 say(f"[{number}/{len(todo)}] {chapter_name}: done in {seconds:.0f} s")
+    _tell_checks(done.values(), say)
     return done
+
+
+def _tell_checks(notebooks: Iterable[Path], say: Say) -> None:
+    records = [record for notebook in notebooks for record in claims_of(notebook)]
+    wrong = broken(records)
+    if wrong:
+        raise BuildFailed("\n".join([*wrong, "No chance is in it: code or theory is wrong."]))
+    found = states(records)
+    if any(found.values()):
+        named = [f"{state}: {', '.join(ids)}" for state, ids in found.items() if ids]
+        named[0] = f"{len(found['holds'])} hold"
+        say("checks: " + "; ".join(named))
 
 
 def _executions(todo: Mapping[str, tuple], jobs: int) -> Iterator[tuple[str, float]]:
@@ -213,8 +234,8 @@ def reference(book: Path, *, say: Say) -> Path:
     for line in keep(labels, book.resolve().parent / "artefacts"):  # beside this very book
         say(line)
     target = _reference(book)
-    claims = collect(notebooks.values())
-    write_json(target, {"format": 1, "artefacts": labels, "claims": claims})
+    claims = with_family(collect(notebooks.values()))
+    write_json(target, {"format": FORMAT, "artefacts": labels, "claims": claims})
     executed = _executed(book, "book")
     executed.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.*"):  # notebooks and their stamps: `build` need not run them again
@@ -223,8 +244,8 @@ def reference(book: Path, *, say: Say) -> Path:
     return target
 
 
-def reproduce(book: Path, *, say: Say) -> list[str]:
-    """Recompute everything once, from an empty cache; give every difference from what is stored.
+def reproduce(book: Path, *, say: Say) -> Comparison:
+    """Recompute everything once, from an empty cache, and compare it with what is stored.
 
     Compared are the claims with the reference claims, and the artefacts that the repository
     brings along with those that this run computed, except results called ``seconds``: durations.
@@ -241,13 +262,13 @@ def reproduce(book: Path, *, say: Say) -> list[str]:
         for name, reason in absent(claims).items():
             if name in measured:
                 say(f"not compared: {name} ({reason})")
-        found = differences(before, claims)
+        found = compare(before, claims)
         for path in sorted(cache.glob("artefacts/*/manifest.json")):
             manifest = json.loads(path.read_text(encoding="utf-8"))
             lines = [
                 line for line in manifest.get("differences", []) if not line.startswith("seconds:")
             ]
-            found += [f"artefact {manifest['name']}: {line}" for line in lines]
+            found.artefacts.extend(f"{manifest['name']}: {line}" for line in lines)
     return found
 
 

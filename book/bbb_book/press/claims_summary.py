@@ -1,7 +1,8 @@
-"""Sphinx extension: `{verdict-counts}` and `{close-calls}`, summaries of this build's claims.
+"""Sphinx extension: summaries of this build's claims (front page, register, limits).
 
-Serves the front page and the chapter on limits. Like the table of claims, both are filled in when
-the page is written.
+The directives `{verdict-counts}` and `{close-calls}`; the role `claim-count`, which writes one
+number into a sentence, and `fallen-claims`, which lists names. Like the table of claims, all are
+filled in when the page is written.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from bbb_book.press.claims_table import (
+    CHECKED,
     SYMBOLS,
     by_reading,
     chapter_link,
@@ -23,10 +25,14 @@ from bbb_book.press.claims_table import (
     pages_with_claims,
     verdict_of,
 )
+from bbb_book.results.family import stands
 from bbb_book.results.register import load_register
 from bbb_book.results.rules import Rule
 
-__all__ = ["CloseCalls", "VerdictCounts", "margin", "setup"]
+__all__ = ["ClaimCount", "CloseCalls", "FallenClaims", "VerdictCounts", "margin", "setup"]
+
+STANDING = "standing"
+CLEAR = ("supported", "not supported")
 
 
 class summary(nodes.General, nodes.Element):
@@ -34,19 +40,54 @@ class summary(nodes.General, nodes.Element):
 
 
 class VerdictCounts(SphinxDirective):
-    """Count the verdicts of each chapter."""
+    """Count the verdicts of each chapter's claims and, beside them, the states of its checks."""
 
     def run(self) -> list[nodes.Node]:
         """Build the frame: a row per chapter and one for all."""
         pages_with_claims(self.env).add(self.env.docname)
         chapters = by_reading(self.env, {claim.chapter for claim in load_register().values()})
+        firsts = {"": nodes.strong("", "all")}
+        names = {chapter: chapter_link(self.env, chapter) for chapter in chapters} | firsts
         rows: list[list[nodes.Node]] = [
-            [chapter_link(self.env, chapter), *(_count(chapter, v) for v in SYMBOLS)]
-            for chapter in chapters
+            [
+                first,
+                *(summary(chapter=chapter, role="claim", what=verdict) for verdict in SYMBOLS),
+                summary(chapter=chapter, role="check"),
+            ]
+            for chapter, first in names.items()
         ]
-        rows.append([nodes.strong("", "all"), *(_count("", verdict) for verdict in SYMBOLS)])
         head = ["Chapter", *(f"{symbol} {verdict}" for verdict, symbol in SYMBOLS.items())]
-        return [_table(head, rows, widths=[36, 16, 12, 18, 18])]
+        return [_table([*head, "Checks"], rows, widths=[30, 14, 10, 14, 14, 18])]
+
+
+class ClaimCount(SphinxRole):
+    """Count: ``claims``, ``claims supported``, ``claims supported standing``, ``checks open``.
+
+    What is *standing* stands when all claims are read together (`bbb_book.results.family`).
+    """
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Leave a place that is filled in when the page is written."""
+        role, _, what = self.text.partition(" ")
+        standing = (f"{verdict} {STANDING}" for verdict in CLEAR)
+        known = {"claims": {"", *SYMBOLS, *standing}, "checks": {"", *CHECKED}}
+        if what not in known.get(role, set()):
+            said = f"'{self.text}' cannot be counted; there are claims and checks, by verdict."
+            return [], [self.inliner.reporter.error(said, line=self.lineno)]
+        pages_with_claims(self.env).add(self.env.docname)
+        return [summary(chapter="", role=role.removesuffix("s"), what=what, plain=True)], []
+
+
+class FallenClaims(SphinxRole):
+    """Name the claims with a verdict that does not stand when all claims are read together."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Leave a place that is filled in when the page is written."""
+        if self.text not in CLEAR:
+            said = f"'{self.text}' is no clear verdict; write {' or '.join(CLEAR)}."
+            return [], [self.inliner.reporter.error(said, line=self.lineno)]
+        pages_with_claims(self.env).add(self.env.docname)
+        return [summary(fallen=self.text)], []
 
 
 class CloseCalls(SphinxDirective):
@@ -79,16 +120,13 @@ def margin(claim: Mapping[str, Any]) -> float:
     >>> round(margin({"value": 0.7, "low": 0.6, "high": 0.8, "rule": rule}), 12)
     1.0
     """
-    verdict = verdict_of(claim)
-    if verdict not in ("supported", "not supported") or claim["low"] == claim["high"]:
+    if claim["value"] is None or claim["low"] == claim["high"]:
         return math.inf
     rule, low, high = Rule(**claim["rule"]), claim["low"], claim["high"]
+    if rule.verdict(low, high) == "mixed":
+        return math.inf
     edges = [rule.threshold] if rule.kind != "inside" else [rule.low, rule.high]
     return float(min(abs(end - edge) for end in (low, high) for edge in edges) * 2 / (high - low))
-
-
-def _count(chapter: str, verdict: str) -> nodes.Node:
-    return summary(chapter=chapter, verdict=verdict)
 
 
 def _fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -98,19 +136,46 @@ def _fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if "most" in place:
             statements = {child["claim"]: child for child in place.children}
             place.replace_self(_close_calls(claims, statements, place["most"]))
+            continue
+        if "fallen" in place:
+            fallen = (c for c in claims if verdict_of(c) == place["fallen"] and not stands(c))
+            ids = [c["id"] for c in fallen if c["p"] is not None]
+            place.replace_self(_links(ids) or [nodes.Text("none")])
+            continue
+        mine = [c for c in claims if c["role"] == place["role"]]
+        if place["chapter"]:
+            mine = [c for c in mine if c["chapter"] == place["chapter"]]
+        if "what" in place:
+            number = _number(mine, place["what"])
+            text = str(number) if number or "plain" in place else "·"
         else:
-            found = sum(
-                claim["chapter"] == (place["chapter"] or claim["chapter"])
-                and verdict_of(claim) == place["verdict"]
-                for claim in claims
-            )
-            place.replace_self(nodes.Text(str(found) if found else "·"))
+            numbers = {state: _number(mine, state) for state in CHECKED}
+            text = ", ".join(f"{k} {CHECKED[state]}" for state, k in numbers.items() if k) or "·"
+        place.replace_self(nodes.Text(text))
+
+
+def _links(ids: Iterable[str]) -> list[nodes.Node]:
+    """Return a list of names, each a link to its row on the same page."""
+    parts: list[nodes.Node] = []
+    for key in ids:
+        link = nodes.reference("", "", nodes.literal("", key), internal=True, refid=f"claim-{key}")
+        parts += [nodes.Text(", "), link] if parts else [link]
+    return parts
+
+
+def _number(claims: Iterable[Mapping[str, Any]], what: str) -> int:
+    """Count the claims with a verdict, a state or a place in the family; without one, all."""
+    if what.endswith(STANDING):
+        claims = [claim for claim in claims if stands(claim)]
+        what = what.removesuffix(STANDING).strip()
+    return sum(what in ("", verdict_of(claim)) for claim in claims)
 
 
 def _close_calls(
     claims: Iterable[Mapping[str, Any]], statements: Mapping[str, nodes.Node], most: int
 ) -> nodes.Node:
-    near = sorted((c for c in claims if math.isfinite(margin(c))), key=margin)[:most]
+    near = [c for c in claims if c["role"] == "claim" and math.isfinite(margin(c))]
+    near = sorted(near, key=margin)[:most]
     rows: list[list[nodes.Node]] = []
     for claim in near:
         known = load_register()[claim["id"]]
@@ -151,5 +216,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(summary)
     app.add_directive("verdict-counts", VerdictCounts)
     app.add_directive("close-calls", CloseCalls)
+    app.add_role("claim-count", ClaimCount())
+    app.add_role("fallen-claims", FallenClaims())
     app.connect("doctree-resolved", _fill)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Sphinx extension: `{claims-table}`, `{claim}` and claims.json beside the pages (front page).
+"""Sphinx extension: `{claims-table}`, `{claim}` and claims.json beside the pages (the register).
 
 The role ``claim`` shows a claim's rounded value on any page: ``{claim}`t1-tightness` ``, or
 ``{claim}`t1-tightness interval` `` (or `verdict`, `n`). The table's frame is made when the page
@@ -19,13 +19,15 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from bbb_book.results.collect import collect
+from bbb_book.results.collect import FORMAT, collect
+from bbb_book.results.family import stands, with_family
 from bbb_book.results.register import Claim, claim, load_register, register_files
-from bbb_book.results.rules import NOT_MEASURED, Rule
+from bbb_book.results.rules import NOT_MEASURED
 from bbb_core.errors import InputError
 from bbb_core.io.writing import write_json
 
 __all__ = [
+    "CHECKED",
     "SYMBOLS",
     "ClaimRole",
     "ClaimsTable",
@@ -38,7 +40,10 @@ __all__ = [
 ]
 
 SYMBOLS = {"supported": "✓", "mixed": "◐", "not supported": "✗", NOT_MEASURED: "–"}
+CHECKED = {"holds": "✓", "open": "◐", "fails": "✗", NOT_MEASURED: "–"}
 _COLUMNS = (("Claim", 42), ("Value [interval]", 19), ("Rule", 18), ("Verdict", 21))
+_CHECKS = (("Check", 42), ("Value [interval]", 22), ("Rule", 20), ("State", 16))
+_FAMILY = (("Claim", 37), ("Value [interval]", 20), ("Rule", 16), ("Verdict", 16), ("Holm's p", 11))
 _PAGES = "bbb_claims_pages"
 
 
@@ -47,15 +52,19 @@ class claim_cell(nodes.General, nodes.Element):
 
 
 class ClaimsTable(SphinxDirective):
-    """List every registered claim with its rule, its value and its verdict, chapter by chapter.
+    """List every registered entry with its rule, its value and its verdict, chapter by chapter.
 
-    Options: `:origin:` (`ours` or `paper`) and `:chapter:` (a chapter's name) narrow the list.
+    Options: `:role:` (`claim` or `check`), `:origin:` (`ours` or `paper`) and `:chapter:` (a
+    chapter's name) narrow the list; claims alone come with p-values over all of them. `:filters:`
+    lets readers narrow it on the page, where scripts run.
     """
 
     has_content = False
     option_spec: ClassVar[dict[str, Any]] = {
+        "role": lambda text: directives.choice(text, ("claim", "check")),
         "origin": lambda text: directives.choice(text, ("ours", "paper")),
         "chapter": directives.unchanged_required,
+        "filters": directives.flag,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -66,50 +75,54 @@ class ClaimsTable(SphinxDirective):
         claims = [
             claim
             for claim in load_register().values()
-            if claim.origin == self.options.get("origin", claim.origin)
+            if claim.role == self.options.get("role", claim.role)
+            and claim.origin == self.options.get("origin", claim.origin)
             and claim.chapter == self.options.get("chapter", claim.chapter)
         ]
         if not claims:
-            note = "No claim is registered yet."
+            note = f"No {self.options.get('role', 'claim')} is registered yet."
             return [nodes.paragraph(note, note)]
-        table = nodes.table(classes=["claims-table", "colwidths-given"])
-        group = nodes.tgroup(cols=len(_COLUMNS))
+        columns = {"claim": _FAMILY, "check": _CHECKS}.get(self.options.get("role"), _COLUMNS)
+        filters = ["claims-filtered"] if "filters" in self.options else []
+        table = nodes.table(classes=["claims-table", "colwidths-given", *filters])
+        group = nodes.tgroup(cols=len(columns))
         table += group
-        group.extend(nodes.colspec(colwidth=width) for _, width in _COLUMNS)
+        group.extend(nodes.colspec(colwidth=width) for _, width in columns)
         head = nodes.row()
-        head.extend(nodes.entry("", nodes.paragraph(text, text)) for text, _ in _COLUMNS)
+        head.extend(nodes.entry("", nodes.paragraph(text, text)) for text, _ in columns)
         group += nodes.thead("", head)
         body = nodes.tbody()
         group += body
         for chapter in by_reading(self.env, {entry.chapter for entry in claims}):
             if "chapter" not in self.options:
-                body += self._heading(chapter)
+                body += self._heading(chapter, len(columns))
             body.extend(self._row(claim) for claim in claims if claim.chapter == chapter)
         return [table]
 
-    def _heading(self, chapter: str) -> nodes.row:
+    def _heading(self, chapter: str, width: int) -> nodes.row:
         name = nodes.paragraph("", "", chapter_link(self.env, chapter))
-        return nodes.row(
-            "", nodes.entry("", name, morecols=len(_COLUMNS) - 1), classes=["claims-chapter"]
-        )
+        return nodes.row("", nodes.entry("", name, morecols=width - 1), classes=["claims-chapter"])
 
     def _row(self, claim: Claim) -> nodes.row:
         rule = f"{claim.rule} ({claim.unit})"
-        cells = (
+        cells: tuple[nodes.Element, ...] = (
             self._statement(claim),
             nodes.paragraph("", "", claim_cell(claim=claim.id, field="value")),
             nodes.paragraph(rule, rule),
             nodes.paragraph("", "", claim_cell(claim=claim.id, field="verdict")),
         )
-        row = nodes.row(ids=[f"claim-{claim.id}"])
+        if self.options.get("role") == "claim":
+            cells += (nodes.paragraph("", "", claim_cell(claim=claim.id, field="family")),)
+        row = nodes.row(ids=[f"claim-{claim.id}"], classes=[f"origin-{claim.origin}"])
         row.extend(nodes.entry("", cell) for cell in cells)
         return row
 
     def _statement(self, claim: Claim) -> nodes.Element:
         parsed, messages = self.state.inline_text(claim.statement, self.lineno)
-        if "origin" in self.options:
+        if "origin" in self.options or self.options.get("role") == "check":
             return nodes.paragraph("", "", *parsed, *messages)
-        origin = "Claimed by the paper" if claim.origin == "paper" else "Claimed here"
+        ours = "Claimed here" if claim.role == "claim" else "A check"
+        origin = "Claimed by the paper" if claim.origin == "paper" else ours
         source = nodes.inline("", "", nodes.Text(origin), classes=["claim-source"])
         return nodes.paragraph("", "", *parsed, *messages, nodes.Text(" "), source)
 
@@ -163,7 +176,7 @@ def claims_of_build(app: Sphinx) -> dict[str, dict[str, Any]]:
     """Read the claims from the notebooks of this build, once every page has been read."""
     folder = Path(app.env.mystnb_config.output_folder)  # type: ignore[attr-defined]
     notebooks = [folder / f"{name}.ipynb" for name in sorted(app.env.found_docs)]
-    found = collect(path for path in notebooks if path.is_file())
+    found = with_family(collect(path for path in notebooks if path.is_file()))
     return {claim["id"]: claim for claim in found}
 
 
@@ -179,6 +192,8 @@ def _text(claim: dict[str, Any], field: str) -> nodes.Node:
         return _verdict(claim)
     if field == "value":
         return _value(claim)
+    if field == "family":
+        return _family(claim)
     if claim["value"] is None:
         return nodes.Text(NOT_MEASURED)
     show = load_register()[claim["id"]].show
@@ -195,22 +210,40 @@ def _value(claim: dict[str, Any]) -> nodes.Node:
         return nodes.Text("")
     registered = load_register()[claim["id"]]
     value, low, high = (registered.show(claim[key]) for key in ("value", "low", "high"))
+    units = registered.units.removeprefix("range: ").replace(" x ", " × ")
     counted = "" if claim["n"] is None else f", n = {claim['n']}"
-    exact = claim["low"] == claim["high"]
-    interval = " (exact)" if exact else f" [{low}, {high}]"
-    return nodes.inline("", f"{value}{interval}{counted}", classes=["claim-value"])
+    if registered.exact:
+        shown = f"{value} (exact){counted}"
+    elif registered.ranged:
+        shown = f"{value}, range {low} to {high}{counted} ({units}), no interval"
+    elif claim["low"] == claim["high"]:
+        shown = f"{value}{counted} ({units}), no interval"
+    else:
+        shown = f"{value} [{low}, {high}]{counted} ({units})"
+    return nodes.inline("", shown, classes=["claim-value"])
+
+
+def _family(claim: dict[str, Any]) -> nodes.Node:
+    """Show the adjusted p-value of the verdict, mirrored where it is "not supported"."""
+    against = verdict_of(claim) == "not supported"
+    p = claim["p_against_holm" if against else "p_holm"]
+    if p is None:
+        return nodes.Text("none")
+    shown = "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    side, standing = " against" if against else "", ", stands" if stands(claim) else ""
+    return nodes.inline("", f"{shown}{side}{standing}")
 
 
 def verdict_of(claim: Mapping[str, Any]) -> str:
-    """Judge a claim's record by its rule; a record without a value is not measured."""
+    """Judge a record by its rule: a verdict, a check's state, or "not measured"."""
     if claim["value"] is None:
         return NOT_MEASURED
-    return Rule(**claim["rule"]).verdict(claim["low"], claim["high"])
+    return load_register()[claim["id"]].judge(claim["low"], claim["high"])
 
 
 def _verdict(claim: dict[str, Any]) -> nodes.Node:
     verdict = verdict_of(claim)
-    text = f"{SYMBOLS[verdict]} {verdict}"
+    text = f"{(SYMBOLS | CHECKED)[verdict]} {verdict}"
     return nodes.inline("", text, classes=["verdict", f"verdict-{verdict.replace(' ', '-')}"])
 
 
@@ -230,7 +263,7 @@ def _merge(app: Sphinx, env: BuildEnvironment, docnames: Any, other: BuildEnviro
 def _write(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         claims = list(claims_of_build(app).values())
-        write_json(Path(app.outdir) / "claims.json", {"format": 1, "claims": claims})
+        write_json(Path(app.outdir) / "claims.json", {"format": FORMAT, "claims": claims})
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

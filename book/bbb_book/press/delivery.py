@@ -12,7 +12,7 @@ from typing import Any
 from bbb_book.press.chapters import Chapter
 from bbb_book.press.execution import execute, source_hash
 from bbb_book.press.site import build_page
-from bbb_book.results.collect import claims_of
+from bbb_book.results.collect import FORMAT, claims_of
 from bbb_book.results.register import rounded
 from bbb_book.results.rules import NOT_MEASURED
 from bbb_core import __version__
@@ -64,7 +64,7 @@ def deliver(
         for record in claims:
             say(_line(record))
         page = build_page(book, chapter, notebook, made / "html")
-        write_json(made / "claims.json", {"format": 1, "claims": claims})
+        write_json(made / "claims.json", {"format": FORMAT, "claims": claims})
         facts = _facts(book, chapter, values, preset=preset, notebook=notebook)
         absent = {one["id"]: one["reason"] for one in claims if one["value"] is None}
         write_json(made / "manifest.json", facts | {"not_measured": absent})

@@ -8,11 +8,12 @@ the book's builder collects it. Outside IPython it only returns the record.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, SupportsFloat, SupportsIndex
 
 from bbb_book.results.register import Claim, claim, load_register, rounded
-from bbb_book.results.rules import Rule, Verdict
+from bbb_book.results.rules import Rule, State, Verdict
 from bbb_core.errors import InputError
 
 __all__ = ["Claim", "Record", "Rule", "record", "register_table", "show_number"]
@@ -22,7 +23,7 @@ _HIDDEN = "application/papermill.record/"
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One measured claim.
+    """One measured claim or check.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class Record:
         The estimate and its interval, in the claim's unit.
     n : int or None
         How many independent units the estimate rests on.
+    p : float or None
+        The p-value of "the rule does not hold", where there is an exact one.
     """
 
     claim: Claim
@@ -39,11 +42,12 @@ class Record:
     low: float
     high: float
     n: int | None
+    p: float | None = None
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Verdict | State:
         """The registered rule applied to [low, high]."""
-        return self.claim.rule.verdict(self.low, self.high)
+        return self.claim.judge(self.low, self.high)
 
     @property
     def interval(self) -> str:
@@ -60,6 +64,7 @@ class Record:
             "low": self.low,
             "high": self.high,
             "n": self.n,
+            "p": self.p,
             "verdict": self.verdict,
         }
 
@@ -77,9 +82,10 @@ class Record:
 
     def __str__(self) -> str:
         counted = "" if self.n is None else f", n = {self.n}"
+        ranged = " (range)" if self.claim.ranged else ""
         return (
-            f"{self.claim.id}: {self.claim.show(self.value)} {self.interval} {self.claim.unit}"
-            f"{counted}; rule: {self.claim.rule}; {self.verdict}"
+            f"{self.claim.id}: {self.claim.show(self.value)} {self.interval}{ranged} "
+            f"{self.claim.unit}{counted}; rule: {self.claim.rule}; {self.verdict}"
         )
 
     def _ipython_display_(self) -> None:
@@ -93,8 +99,9 @@ def record(
     low: SupportsFloat | None = None,
     high: SupportsFloat | None = None,
     n: SupportsIndex | None = None,
+    p: SupportsFloat | None = None,
 ) -> Record:
-    """Record the measured value of a registered claim, with its interval.
+    """Record the measured value of a registered claim or check, with its interval.
 
     Parameters
     ----------
@@ -106,6 +113,9 @@ def record(
         The interval; both or neither. Without them the value counts as exact, low = high = value.
     n : int, optional
         How many independent units the estimate rests on.
+    p : float, optional
+        An exact p-value of the hypothesis that the rule does not hold; `results.family` derives an
+        approximate one from the interval otherwise.
 
     Returns
     -------
@@ -115,7 +125,8 @@ def record(
     Raises
     ------
     InputError
-        If the id is unknown, a number is not finite, or not low <= value <= high.
+        If the id is unknown, a number is not finite, not low <= value <= high, or p is no
+        probability.
     """
     found = claim(claim_id)
     if (low is None) != (high is None):
@@ -126,7 +137,10 @@ def record(
     if not low <= value <= high:
         raise InputError(f"claim '{claim_id}': value {value} lies outside [{low}, {high}].")
     count = None if n is None else _count(claim_id, n)
-    made = Record(claim=found, value=value, low=low, high=high, n=count)
+    chance = None if p is None else _finite(claim_id, "p", p)
+    if chance is not None and not 0 <= chance <= 1:
+        raise InputError(f"claim '{claim_id}': p must lie between 0 and 1, not {chance}.")
+    made = Record(claim=found, value=value, low=low, high=high, n=count, p=chance)
     _publish({"text/plain": str(made)}, {"bbb": made.as_dict()})
     for name, text in made.texts().items():
         _glue(name, text)
@@ -170,7 +184,7 @@ class _Markdown(str):
 
 
 def register_table(chapter: str) -> _Markdown:
-    """Make the table of a chapter's claims and rules, to be shown before any number.
+    """Make the table of a chapter's claims and rules, and below it a shorter one of its checks.
 
     Parameters
     ----------
@@ -180,22 +194,42 @@ def register_table(chapter: str) -> _Markdown:
     Returns
     -------
     str
-        A Markdown table; as the last line of a cell it is shown as a table.
+        Markdown; as the last line of a cell it is shown as tables.
 
     Raises
     ------
     InputError
-        If no claim is registered for the chapter.
+        If nothing is registered for the chapter.
     """
-    claims = [found for found in load_register().values() if found.chapter == chapter]
-    if not claims:
+    known = [found for found in load_register().values() if found.chapter == chapter]
+    if not known:
         raise InputError(f"no claim is registered for chapter '{chapter}'.")
-    rows = ["| Claim | Made by | What is measured | Supported when |", "|---|---|---|---|"]
-    for found in claims:
-        origin = "the paper" if found.origin == "paper" else "this book"
-        cells = (found.statement, origin, found.measure, f"{found.rule} ({found.unit})")
-        rows.append("| " + " | ".join(_cell(text) for text in cells) + " |")
-    return _Markdown("\n".join(rows))
+    claims = [
+        (found.statement, _ORIGINS[found.origin], found.measure, _rule(found))
+        for found in known
+        if found.role == "claim"
+    ]
+    checks = [
+        (f"{found.statement} *Measured:* {found.measure}", _rule(found))
+        for found in known
+        if found.role == "check"
+    ]
+    tables = [_table(("Claim", "Made by", "What is measured", "Supported when"), claims)]
+    tables.append(_table(("Check", "Holds when"), checks))
+    return _Markdown("\n\n".join(table for table in tables if table))
+
+
+_ORIGINS = {"paper": "the paper", "ours": "this book"}
+
+
+def _rule(found: Claim) -> str:
+    return f"{found.rule} ({found.unit})"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a Markdown table; nothing without rows."""
+    lines = ["| " + " | ".join(_cell(text) for text in row) + " |" for row in rows]
+    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *lines] if lines else [])
 
 
 def _cell(text: str) -> str:

@@ -1,19 +1,23 @@
-"""Collect the recorded claims of executed notebooks and compare two collections."""
+"""Collect the recorded claims and checks of executed notebooks."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bbb_book.results.register import Claim, load_register, rounded
-from bbb_book.results.rules import NOT_MEASURED
+from bbb_book.results.register import Claim, load_register
+from bbb_book.results.rules import NOT_MEASURED, STATES
 from bbb_core.errors import InputError
 
-__all__ = ["NO_DATA", "absent", "claims_of", "collect", "differences", "read_claims"]
+__all__ = ["FORMAT", "NO_DATA", "broken", "claims_of", "collect", "read_claims", "states"]
 
-_FIELDS = ("value", "low", "high", "n")
+FORMAT = 2
+"""Of claims.json; since 2 each record has a role, units and a place for p."""
+
+_FIELDS = ("value", "low", "high", "n", "p")
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What reading JSON of another kind, or damaged, can raise."""
 NO_DATA = "data not at hand"
@@ -76,44 +80,32 @@ def read_claims(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path} is not a file of claims: {error}") from error
 
 
-def differences(reference: Iterable[Mapping], found: Iterable[Mapping]) -> list[str]:
-    """Say, one sentence each, where two collections of claims differ beyond rounding.
-
-    Two numbers differ when their rounded texts differ and they lie more than half a unit of the
-    last shown decimal apart. Verdicts and counts must be equal. Claims that `found` could not
-    measure, and says why (see `absent`), are not compared.
-    """
-    found = list(found)
-    missing = absent(found)
-    reference = [claim for claim in reference if claim["id"] not in missing]
-    found = [claim for claim in found if claim["id"] not in missing]
-    old = {claim["id"]: claim for claim in reference}
-    new = {claim["id"]: claim for claim in found}
-    lines = [f"{key}: in the reference, not in this run" for key in old if key not in new]
-    lines += [f"{key}: in this run, not in the reference" for key in new if key not in old]
-    for key in (key for key in old if key in new):
-        digits = int(new[key].get("digits", 0))
-        for field in (*_FIELDS, "verdict"):
-            before, after = old[key].get(field), new[key].get(field)
-            if field in ("n", "verdict") or before is None or after is None:
-                same = before == after
-            else:
-                close = abs(before - after) <= 0.5 * 10**-digits
-                same = close or rounded(before, digits) == rounded(after, digits)
-            if not same:
-                lines.append(f"{key}: {field} was {before}, is {after}")
-    return lines
+def states(records: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Sort the checks among records by state: holds, open, fails, not measured."""
+    found: dict[str, list[str]] = {state: [] for state in (*STATES.values(), NOT_MEASURED)}
+    for record in records:
+        if record["role"] == "check":
+            found[record["verdict"]].append(record["id"])
+    return found
 
 
-def absent(found: Iterable[Mapping]) -> dict[str, str]:
-    """Return the claims that a run reached and could not measure, each with its reason."""
-    return {one["id"]: one["reason"] for one in found if one["value"] is None and "reason" in one}
+def broken(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say of every exact check that fails what it found: a defect of the code or the theory."""
+    register = load_register()
+    return [
+        f"check '{claim.id}' of chapter '{claim.chapter}' fails: {record['value']:g} is not "
+        f"{claim.rule} ({claim.unit}): {claim.measure}"
+        for record in records
+        if (claim := register[record["id"]]).role == "check"
+        and claim.exact
+        and record["value"] is not None
+        and claim.judge(record["low"], record["high"]) == "fails"
+    ]
 
 
 def _unmeasured(claim: Claim) -> dict[str, Any]:
-    fields = ("id", "chapter", "origin", "statement", "measure", "unit", "digits")
     return {
-        **{field: getattr(claim, field) for field in fields},
+        **{key: value for key, value in asdict(claim).items() if key != "rule"},
         "rule": claim.rule.as_dict(),
         **dict.fromkeys(_FIELDS),
         "verdict": NOT_MEASURED,

@@ -1,7 +1,9 @@
-"""The register: every claim with its rule, written down before its number is known.
+"""The register: every claim and check with its rule, written down before its number is known.
 
-Each chapter's claims lie in its room, as `bbb_book/chapters/<chapter>/claims.toml`. The environment
-variable `BBB_REGISTER` points to another folder of such rooms (a book of one's own).
+A *claim* is what somebody may dispute, and gets a verdict; a *check* says whether what the claims
+lean on works, and holds, fails or is open. Each chapter's entries lie in its room, as
+`bbb_book/chapters/<chapter>/claims.toml`. The environment variable `BBB_REGISTER` points to another
+folder of such rooms (a book of one's own).
 """
 
 from __future__ import annotations
@@ -15,18 +17,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bbb_book.results.rules import Rule
+from bbb_book.results.rules import STATES, Rule, State, Verdict
 from bbb_core.errors import InputError
 
 __all__ = ["Claim", "claim", "load_register", "register_file", "register_files"]
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_KEYS = {"origin", "statement", "measure", "unit", "digits", "rule"}
+_KEYS = {"origin", "role", "statement", "measure", "unit", "units", "digits", "rule"}
+_EXACT = "none: exact"
+_RANGE = "range: "
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A sentence, the quantity that decides it and the rule, before any number.
+    """A sentence, the quantity that decides it and the rule, before any number: a claim or a check.
 
     Parameters
     ----------
@@ -36,8 +40,15 @@ class Claim:
         The chapter that measures it.
     origin : str
         `"ours"`, or `"paper"` for a claim that the paper makes.
+    role : str
+        `"claim"` or `"check"`.
     statement, measure, unit : str
         The sentence (MyST text), the measured quantity in words, and its unit.
+    units : str
+        What is replicated, and resampled by the interval: "occupations", "generators". Crossed
+        units read "scorers x occupations"; `n` counts the fewer, unless it says otherwise.
+        `"none: exact"` is a number without chance, `"range: seeds"` one whose interval is no
+        confidence interval but runs from the least to the largest (or over quartiles).
     digits : int
         Decimals shown on the page.
     rule : Rule
@@ -52,9 +63,11 @@ class Claim:
     id: str
     chapter: str
     origin: str
+    role: str
     statement: str
     measure: str
     unit: str
+    units: str
     digits: int
     rule: Rule
 
@@ -64,11 +77,30 @@ class Claim:
             raise InputError(f"{where}: an id is kebab-case (a-z, 0-9 and single hyphens).")
         if self.origin not in ("ours", "paper"):
             raise InputError(f"{where}: origin must be 'ours' or 'paper', not {self.origin!r}.")
-        for field in ("statement", "measure", "unit"):
+        if self.role not in ("claim", "check"):
+            raise InputError(f"{where}: role must be 'claim' or 'check', not {self.role!r}.")
+        for field in ("statement", "measure", "unit", "units"):
             if not getattr(self, field).strip():
                 raise InputError(f"{where}: {field} must be a non-empty text.")
         if not 0 <= self.digits <= 12:
             raise InputError(f"{where}: digits must be a whole number from 0 to 12.")
+        if self.units.startswith("none") and not self.exact:
+            raise InputError(f"{where}: units without replication read '{_EXACT}'.")
+
+    @property
+    def exact(self) -> bool:
+        """Whether no chance is in the value: it must be the same in every run."""
+        return self.units == _EXACT
+
+    @property
+    def ranged(self) -> bool:
+        """Whether the interval is a range over few units, not a confidence interval."""
+        return self.units.startswith(_RANGE)
+
+    def judge(self, low: float, high: float) -> Verdict | State:
+        """Apply the rule to [low, high]: a verdict for a claim, a state for a check."""
+        verdict = self.rule.verdict(low, high)
+        return verdict if self.role == "claim" else STATES[verdict]
 
     def show(self, x: float) -> str:
         """Round `x` to the claim's digits, as the page shows it (never "-0.0")."""

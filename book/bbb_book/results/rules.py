@@ -8,10 +8,13 @@ from typing import Any, Literal
 
 from bbb_core.errors import InputError
 
-__all__ = ["NOT_MEASURED", "VERDICTS", "Rule", "Verdict"]
+__all__ = ["NOT_MEASURED", "STATES", "VERDICTS", "Rule", "State", "Verdict"]
 
 Verdict = Literal["supported", "mixed", "not supported"]
+State = Literal["holds", "open", "fails"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "mixed", "not supported")
+STATES: dict[Verdict, State] = {"supported": "holds", "mixed": "open", "not supported": "fails"}
+"""What a check is said to do where a claim gets a verdict."""
 NOT_MEASURED = "not measured"
 
 

@@ -12,13 +12,18 @@ from bbb_book.scorers.models import ScoredModel, ScoredModels
 from bbb_core import stats, theory
 from bbb_core.alignment import Audit, audit
 
-__all__ = ["audit_model", "crossed_estimate", "floor_table", "quality", "ranking_auc"]
+__all__ = ["audit_model", "crossed_estimate", "fewer", "floor_table", "quality", "ranking_auc"]
 
 
 def crossed_estimate(table: Any, *, confidence: float = 0.95) -> dict[str, Any]:
     """Return the mean of a table [models, occupations] with an interval over other ones of both."""
     e = stats.crossed_mean_interval(table, confidence=confidence)
-    return {"value": e.value, "low": e.low, "high": e.high, "n": np.size(table)}
+    return {"value": e.value, "low": e.low, "high": e.high, "n": fewer(table)}
+
+
+def fewer(table: Any) -> int:
+    """Return the number of rows or of columns, whichever is smaller; a single one is no sample."""
+    return min((k for k in np.shape(table) if k > 1), default=1)
 
 
 def audit_model(

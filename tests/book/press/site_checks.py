@@ -100,19 +100,20 @@ def test_links_within_the_book_lead_somewhere(page):
             assert anchor in anchors(target), link["href"]
 
 
-def test_the_front_page_lists_every_claim():
-    rows = {row["id"] for row in soup("index.html").select("table.claims-table tr[id]")}
-    assert rows == {f"claim-{key}" for key in load_register()}
+def test_the_register_lists_every_claim_and_every_check():
+    tables = soup("register.html").select("table.claims-filtered")
+    found = [{row["id"] for row in table.select("tr[id]")} for table in tables]
+    assert found == [
+        {f"claim-{key}" for key, claim in load_register().items() if claim.role == role}
+        for role in ("claim", "check")
+    ]
     claims = json.loads((SITE / "claims.json").read_text(encoding="utf-8"))["claims"]
     assert [claim["id"] for claim in claims] == list(load_register())
 
 
 def test_verdicts_are_told_without_colour():
-    for badge in soup("index.html").select("table.claims-table .verdict"):
+    signs = {"supported": "✓", "mixed": "◐", "not supported": "✗", "not measured": "–"}
+    signs |= {"holds": "✓", "open": "◐", "fails": "✗"}
+    for badge in soup("register.html").select("table.claims-table .verdict"):
         symbol, _, verdict = badge.get_text().partition(" ")
-        assert {
-            "supported": "✓",
-            "mixed": "◐",
-            "not supported": "✗",
-            "not measured": "–",
-        }[verdict] == symbol
+        assert signs[verdict] == symbol

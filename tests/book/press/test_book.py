@@ -8,8 +8,9 @@ import pytest
 
 from bbb_book.press import book as workshop
 from bbb_book.press import site
-from bbb_book.press.failures import ChapterFailed
+from bbb_book.press.failures import BuildFailed, ChapterFailed
 from bbb_book.results.artefacts import committed_dir
+from bbb_book.results.comparison import Comparison
 from bbb_core.errors import InputError
 
 
@@ -21,12 +22,13 @@ def test_a_second_build_does_only_what_is_stale(book, monkeypatch):
     assert first == book / "_build" / "html-ci" / "index.html"
     lines.clear()
     workshop.build(book, "ci", say=lines.append)
-    assert lines == ["sample: up to date", "pages: up to date"]
+    checks = "checks: 1 hold; open: sample-level"
+    assert lines == ["sample: up to date", checks, "pages: up to date"]
     index = book / "index.md"
     index.write_text(index.read_text() + "\nMore text.\n")
     lines.clear()
     workshop.build(book, "ci", say=lines.append)
-    assert lines[:2] == ["sample: up to date", "pages: building ..."]
+    assert lines[:3] == ["sample: up to date", checks, "pages: building ..."]
     assert "More text." in first.read_text()
     first.write_text("overwritten by something else")
     workshop.build(book, "ci", say=lines.append)
@@ -48,7 +50,7 @@ def test_chapters_run_side_by_side_and_stand_afterwards(book):
     assert "2 at a time" in lines[0]
     lines.clear()
     workshop.run_chapters(book, "book", folder, say=lines.append, jobs=2)
-    assert lines == [f"{name}: up to date" for name in made]
+    assert lines[:-1] == [f"{name}: up to date" for name in made]
     broken = book / "second.md"
     broken.write_text(broken.read_text().replace("value=0.9871234", "value=None"))
     with pytest.raises(ChapterFailed, match="chapter 'second' failed"):
@@ -64,6 +66,14 @@ def test_a_failed_chapter_stops_the_build_and_keeps_the_older_pages(book):
     with pytest.raises(ChapterFailed):
         workshop.build(book, "ci", say=lambda line: None)
     assert (html / "index.html").read_text() == "older"
+
+
+def test_an_exact_check_that_fails_stops_the_build(book):
+    path = book / "sample.md"
+    path.write_text(path.read_text().replace("value=whole", "value=whole - 0.1"))
+    with pytest.raises(BuildFailed, match=r"check 'sample-whole' .* fails: 0.9 is not between"):
+        workshop.build(book, "ci", say=lambda line: None)
+    assert not (book / "_build" / "html-ci").exists()
 
 
 def test_the_tests_of_chapters_need_golden_files(book, tmp_path):
@@ -88,13 +98,15 @@ def test_a_reproduction_reports_every_difference(book):
     target = workshop.reference(book, say=quiet)
     assert list((book.parent / "artefacts").iterdir()) == []  # the sample asks for none
     assert sorted(committed_dir().iterdir()) == before  # and those of others stay
-    assert workshop.reproduce(book, say=quiet) == []
+    assert workshop.reproduce(book, say=quiet) == Comparison()
     stored = json.loads(target.read_text())
     named = {claim["id"]: claim for claim in stored["claims"]}
     named["sample-largest"]["value"] = 0.98
+    named["sample-level"]["value"] = 0.49  # as on another processor
     named["sample-later"].update(value=0.5, verdict="supported")  # measured where more was at hand
     target.write_text(json.dumps(stored))
     said: list[str] = []
-    (line,) = workshop.reproduce(book, say=said.append)
-    assert line == "sample-largest: value was 0.98, is 0.9871234"
+    found = workshop.reproduce(book, say=said.append)
+    assert found.differs == ["sample-largest: value was 0.98, is 0.9871234"]
+    assert found.within == ["sample-level: agrees within its interval; value was 0.49, is 0.5"]
     assert "not compared: sample-later (data not at hand)" in said

@@ -40,12 +40,35 @@ def rows(page: Path) -> dict[str, list[str]]:
 
 def test_the_table_is_filled_from_the_notebooks_of_the_build(built):
     found = rows(built)
-    assert list(found) == ["claim-sample-mean", "claim-sample-largest", "claim-sample-later"]
+    names = ("mean", "largest", "later", "whole", "level")
+    assert list(found) == [f"claim-sample-{name}" for name in names]
     assert found["claim-sample-mean"][1].startswith("0.50 [0.4")
-    assert found["claim-sample-mean"][1].endswith("n = 100")
+    assert found["claim-sample-mean"][1].endswith("n = 100 (tosses)")
     assert found["claim-sample-largest"][1:] == ["0.987 (exact)", "below 1 (ratio)", "✓ supported"]
     assert "Claimed by the paper" in found["claim-sample-largest"][0]
     assert found["claim-sample-later"][1:] == ["", "above 0 (none)", "– not measured"]
+    assert found["claim-sample-whole"][3] == "✓ holds"
+    assert found["claim-sample-level"][3] == "◐ open"
+    assert found["claim-sample-level"][0].endswith("A check")
+
+
+def test_the_register_holds_claims_with_their_place_in_the_family_and_checks_folded(built):
+    page = built.with_name("register.html")
+    found = rows(page)
+    assert found["claim-sample-mean"][4] == "0.027"
+    assert found["claim-sample-largest"][4] == "none"
+    assert len(found["claim-sample-whole"]) == 4
+    content = BeautifulSoup(page.read_text(), "html.parser")
+    folded = content.select_one("details table.claims-table")
+    assert [row["id"] for row in folded.select("tr[id]")] == [
+        "claim-sample-whole", "claim-sample-level"
+    ]  # fmt: skip
+    assert content.select_one("tr.origin-paper")["id"] == "claim-sample-largest"
+    text = " ".join(content.get_text().split())
+    assert "Supported: 1 of 3, standing 0, not standing: none. Checks: 2, 1 holds." in text
+    assert any(
+        tag["src"].startswith("_static/register.js") for tag in content.find_all("script", src=True)
+    )
 
 
 def test_claims_stand_under_their_chapter_and_its_verdicts_are_counted(built):
@@ -54,14 +77,15 @@ def test_claims_stand_under_their_chapter_and_its_verdicts_are_counted(built):
     (heading,) = full.select("tr.claims-chapter")
     assert heading.find("a")["href"].startswith("sample.html")
     cells = [[c.get_text(strip=True) for c in row.find_all("td")] for row in counts.select("tr")]
-    assert cells[1][1:] == ["1", "1", "·", "1"]
-    assert cells[2] == ["all", "1", "1", "·", "1"]
+    assert cells[1][1:] == ["1", "1", "·", "1", "1 ✓, 1 ◐"]
+    assert cells[2] == ["all", "1", "1", "·", "1", "1 ✓, 1 ◐"]
     assert len(near.select("tbody tr")) == 0  # one is mixed, one exact, one not measured
 
 
 def test_close_calls_are_listed_with_their_margin():
     rule = {"kind": "inside", "low": 0.4, "high": 0.6}
     record = {"id": "sample-mean", "value": 0.5, "low": 0.45, "high": 0.55, "rule": rule}
+    record["role"] = "claim"
     statement = nodes.inline("", "A statement.")
     table = claims_summary._close_calls([record], {"sample-mean": statement}, 3)
     (row,) = table.findall(lambda node: node.tagname == "tbody")
@@ -87,8 +111,14 @@ def test_a_claim_can_be_quoted_on_another_page(built):
 
 
 def test_claims_json_lies_beside_the_pages(built):
-    claims = json.loads((built.parent / "claims.json").read_text())["claims"]
-    assert [claim["verdict"] for claim in claims] == ["mixed", "supported", "not measured"]
+    stored = json.loads((built.parent / "claims.json").read_text())
+    claims = stored["claims"]
+    assert stored["format"] == 2
+    verdicts = ["mixed", "supported", "not measured", "holds", "open"]
+    assert [claim["verdict"] for claim in claims] == verdicts
+    assert [claim["role"] for claim in claims] == ["claim"] * 3 + ["check"] * 2
+    assert claims[0]["p"] == claims[0]["p_holm"] > 0.025  # alone in its family, and mixed
+    assert [claim["p"] for claim in claims[1:]] == [None] * 4
 
 
 def test_the_checks_on_pages_pass_on_the_sample(built):
@@ -105,8 +135,10 @@ def test_the_checks_on_pages_pass_on_the_sample(built):
 def test_the_checks_on_pages_see_a_remote_script_and_a_lost_claim(built, tmp_path):
     for page in built.parent.glob("*.html"):
         (tmp_path / page.name).write_text(page.read_text())
+    register = tmp_path / "register.html"
+    register.write_text(register.read_text().replace('id="claim-sample-later"', ""))
     index = tmp_path / "index.html"
-    text = index.read_text().replace('id="claim-sample-later"', "")
+    text = index.read_text()
     index.write_text(text.replace("</head>", '<script src="https://example.org/x.js"></script>'))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
@@ -116,7 +148,7 @@ def test_the_checks_on_pages_see_a_remote_script_and_a_lost_claim(built, tmp_pat
         text=True,
     )
     assert "test_nothing_is_loaded_from_elsewhere[index.html]" in done.stdout
-    assert "test_the_front_page_lists_every_claim" in done.stdout
+    assert "test_the_register_lists_every_claim" in done.stdout
 
 
 def test_a_warning_fails_the_build_and_keeps_the_older_pages(executed, book, tmp_path):
@@ -159,7 +191,7 @@ def test_plain_jupyter_book_executes_and_fills_the_table(book):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = rows(book / "_build" / "html" / "index.html")
-    assert found["claim-sample-mean"][1].endswith("n = 400")
+    assert found["claim-sample-mean"][1].endswith("n = 400 (tosses)")
     assert found["claim-sample-mean"][3] == "✓ supported"
 
 

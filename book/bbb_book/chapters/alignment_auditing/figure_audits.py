@@ -10,6 +10,7 @@ import pandas as pd
 
 from bbb_book.chapters.alignment_auditing.figure_scorers import measure_figure_scorer
 from bbb_book.results.artefacts import artefact
+from bbb_book.scorers.audits import fewer
 from bbb_core import device, stats
 
 __all__ = ["figure_gap", "figure_scorers", "figure_table"]
@@ -48,7 +49,7 @@ def figure_gap(scorers: Scorers, share: float, strategy: str = "plain") -> dict[
     """Return the mean gap red minus green over seeds and shapes, with its interval."""
     table = _gaps(scorers[share], strategy)
     e = stats.crossed_mean_interval(table)
-    return {"value": e.value, "low": e.low, "high": e.high, "n": table.size}
+    return {"value": e.value, "low": e.low, "high": e.high, "n": fewer(table)}
 
 
 def _text(found: Mapping[str, Any]) -> str:

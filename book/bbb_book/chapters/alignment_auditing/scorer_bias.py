@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 from bbb_book import results
 from bbb_book.chapters.alignment_auditing.audit_promises import share
 from bbb_book.data import emoji
-from bbb_book.scorers.audits import audit_model, floor_table
+from bbb_book.scorers.audits import audit_model, fewer, floor_table
 from bbb_book.scorers.caption_bias import without_share
 from bbb_book.scorers.models import ScoredModel, ScoredModels
 from bbb_core import rng, stats
@@ -113,7 +113,8 @@ def image_bias(models: ScoredModels, bias: str = "labour") -> dict[str, Any]:
         table.append(stats.holm(p) < 0.05)
     hits = np.array(table, float)
     e = stats.crossed_mean_interval(hits)
-    return {"value": e.value, "low": max(e.low, 0.0), "high": min(e.high, 1.0), "n": hits.size}
+    low, high = max(e.low, 0.0), min(e.high, 1.0)
+    return {"value": e.value, "low": low, "high": high, "n": fewer(hits)}
 
 
 def scorer_card(model: ScoredModel) -> pd.DataFrame:
