@@ -123,23 +123,20 @@ def p_values(record: Mapping[str, Any]) -> tuple[float, float] | None:
         return None
     rule = Rule(**record["rule"])
     ends = float(record["value"]), float(record["low"]), float(record["high"])
+    n, p = record["n"], record.get("p")
     if rule.kind == "inside":
-        sides = (
-            _above(*ends, float(rule.low), record["n"]),
-            _below(*ends, float(rule.high), record["n"]),
-        )
-        if sides[0] is None or sides[1] is None:
+        lower = _above(*ends, float(rule.low), n)
+        upper = _below(*ends, float(rule.high), n)
+        if lower is None or upper is None:
             return None
-        found, against = max(sides), min(1.0, 2 * (1 - max(sides)))
+        found = max(lower, upper)
+        against = min(1.0, 2 * (1 - found))
     else:
-        side = (_above if rule.kind == "above" else _below)(
-            *ends, float(rule.threshold), record["n"]
-        )
+        side = (_above if rule.kind == "above" else _below)(*ends, float(rule.threshold), n)
         if side is None:
             return None
         found, against = side, 1 - side
-    exact = record.get("p")
-    return (found if exact is None else exact), against
+    return (found if p is None else float(p)), against
 
 
 def family(

@@ -77,6 +77,8 @@ def test_a_run_leaves_notebook_page_claims_and_manifest(book, tmp_path):
         ("sample-mean", 50),
         ("sample-largest", None),
         ("sample-later", None),
+        ("sample-whole", None),
+        ("sample-level", 50),
     ]
     assert "sample-mean: 0.50 [0.36, 0.64] share; mixed" in result.stdout
     assert "sample-later: not measured (data not at hand)" in result.stdout
