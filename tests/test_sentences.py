@@ -141,7 +141,7 @@ PROSE = {
     "primer": ".3 .1",  # examples
     "published_generations": "1.5 95 % 5 %",  # a model's version; levels
     "real_clip": "1.5",  # a model's version
-    "register": "95 % 2.5 % 5 %",  # levels
+    "register": "95 % 5 % 2.5",  # levels
     "reward_for_imbalance": "0.95 0.30 0.26",  # a level; an example
     "sufficient_condition": "0.95",
 }
