@@ -45,7 +45,7 @@ def test_a_sweep_runs_each_point_once_and_goes_on_where_it_stopped(book, tmp_pat
     assert "1 of 2 runs stand already" in second.output
     table = pd.read_csv(out / "claims.csv")
     assert set(table["tosses"]) == {50, 60}
-    assert table.groupby("run")["id"].nunique().tolist() == [3, 3]
+    assert table.groupby("run")["id"].nunique().tolist() == [5, 5]
     assert json.loads((out / "sweep.json").read_text())["failed"] == []
     (sample := book / "sample.md").write_text(sample.read_text() + "\nMore text.\n")
     assert "stand already" not in bbb(*words).output
