@@ -58,7 +58,11 @@ ALLOWED: dict[str, dict[str, str]] = {
     "fig-labour": {"2015": "year of the statistics", "2016": "year of the statistics"},
     "fig-trap": {"all other occupations": "definition of the axis"},
     "fig-emoji-drawings": {"Six of the twenty": "argument of the figure"},
-    "fig-emoji-samples": {"six for the": "parameter `shown`", "Nothing was selected": DESIGN},
+    "fig-emoji-samples": {
+        "half of the twenty": "argument of the figure",
+        "the first three for": "argument of the figure",
+        "Nothing was selected": DESIGN,
+    },
     "fig-emoji-readings": {"all of them": DESIGN},
     "fig-emoji-held-out": {
         "the ten drawings": DESIGN,
@@ -133,7 +137,7 @@ PROSE = {
     "biased_embeddings": "0.95 0.5 5 % 0.99",  # levels; random oracles; what vacuous means
     "generalisation": "95 % 0.8",  # threshold; a caption bias
     "human_study": "0.9",  # the power asked for
-    "inheritance": ".1 .044 .15 1.2 .2 .5 .8 .3",  # a corollary's arithmetic; the registered design
+    "inheritance": ".1 .044 .15 1.2 .2 .5 .8 .3 95 %",  # arithmetic; the registered design
     "limits": "95 %",
     "index": "95 % 1.5 0.1",  # a level; a model's version; this book's version
     "notation": "95 %",
