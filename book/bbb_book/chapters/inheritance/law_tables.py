@@ -23,6 +23,7 @@ __all__ = [
     "placements_table",
     "ranks_table",
     "rivals_table",
+    "show_equalised",
     "show_levels",
     "show_parts",
     "show_switches",
@@ -174,6 +175,12 @@ def placements_table(generators: Sequence[Generator]) -> pd.DataFrame:
             "right occupation": f"{np.mean([g.fidelity(place).mean() for g in known]):.3f}",
         }
     return pd.DataFrame(rows).T.rename_axis("placement")
+
+
+def show_equalised(generators: Sequence[Generator]) -> None:
+    """Glue the mean imbalance of equalised prompts over generators."""
+    found = [g.imbalances("equalised").mean() for g in generators]
+    say("placed-equalised", _mean(np.array(found)) if found else "not measured")
 
 
 def guidance_table(generators: Sequence[Generator], weights: Sequence[float]) -> pd.DataFrame:
