@@ -22,6 +22,7 @@ from bbb_book.press.claims_table import (
     by_reading,
     chapter_link,
     claims_of_build,
+    label_cells,
     pages_with_claims,
     verdict_of,
 )
@@ -193,7 +194,7 @@ def _close_calls(
 
 
 def _table(
-    head: Iterable[str], rows: Iterable[list[nodes.Node]], *, widths: Iterable[int]
+    head: list[str], rows: Iterable[list[nodes.Node]], *, widths: Iterable[int]
 ) -> nodes.table:
     widths = list(widths)
     table = nodes.table(classes=["claims-table", "colwidths-given"])
@@ -202,11 +203,12 @@ def _table(
     group.extend(nodes.colspec(colwidth=width) for width in widths)
     first = nodes.row("", *(nodes.entry("", nodes.paragraph(text, text)) for text in head))
     group += nodes.thead("", first)
-    body = [
-        nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in row))
-        for row in rows
-    ]
-    group += nodes.tbody("", *body)
+    body = nodes.tbody()
+    group += body
+    for row in rows:
+        cells = [nodes.paragraph("", "", cell) for cell in row]
+        label_cells(cells, head)
+        body += nodes.row("", *(nodes.entry("", cell) for cell in cells))
     return table
 
 

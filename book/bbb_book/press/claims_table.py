@@ -34,6 +34,7 @@ __all__ = [
     "by_reading",
     "chapter_link",
     "claims_of_build",
+    "label_cells",
     "pages_with_claims",
     "setup",
     "verdict_of",
@@ -96,14 +97,14 @@ class ClaimsTable(SphinxDirective):
         for chapter in by_reading(self.env, {entry.chapter for entry in claims}):
             if "chapter" not in self.options:
                 body += self._heading(chapter, len(columns))
-            body.extend(self._row(claim) for claim in claims if claim.chapter == chapter)
+            body.extend(self._row(claim, columns) for claim in claims if claim.chapter == chapter)
         return [table]
 
     def _heading(self, chapter: str, width: int) -> nodes.row:
         name = nodes.paragraph("", "", chapter_link(self.env, chapter))
         return nodes.row("", nodes.entry("", name, morecols=width - 1), classes=["claims-chapter"])
 
-    def _row(self, claim: Claim) -> nodes.row:
+    def _row(self, claim: Claim, columns: Iterable[tuple[str, int]]) -> nodes.row:
         rule = f"{claim.rule} ({claim.unit})"
         cells: tuple[nodes.Element, ...] = (
             self._statement(claim),
@@ -113,6 +114,7 @@ class ClaimsTable(SphinxDirective):
         )
         if self.options.get("role") == "claim":
             cells += (nodes.paragraph("", "", claim_cell(claim=claim.id, field="family")),)
+        label_cells(cells, [text for text, _ in columns])
         row = nodes.row(ids=[f"claim-{claim.id}"], classes=[f"origin-{claim.origin}"])
         row.extend(nodes.entry("", cell) for cell in cells)
         return row
@@ -141,6 +143,12 @@ class ClaimRole(SphinxRole):
             return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
         pages_with_claims(self.env).add(self.env.docname)
         return [claim_cell(claim=key, field=field or "number")], []
+
+
+def label_cells(cells: Iterable[nodes.Element], head: Iterable[str]) -> None:
+    """Put the column's name before each cell but the first, shown where the head has no room."""
+    for cell, name in list(zip(cells, head, strict=True))[1:]:
+        cell.insert(0, nodes.inline("", f"{name}: ", classes=["cell-label"]))
 
 
 def by_reading(env: BuildEnvironment, chapters: Iterable[str]) -> list[str]:
