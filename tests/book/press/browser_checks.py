@@ -78,7 +78,7 @@ def visit(browser: Any, page: str) -> Seen:
     findings, schemes = [], []
     for scheme in SCHEMES:
         tab.emulate_media(color_scheme=scheme)
-        tab.wait_for_timeout(50)  # the theme's script hears of it
+        tab.wait_for_timeout(300)  # the theme's script hears of it
         schemes.append(tab.evaluate("document.documentElement.dataset.theme"))
         said = axe.run(tab, options=AXE).response["violations"]
         findings += [
@@ -88,6 +88,7 @@ def visit(browser: Any, page: str) -> Seen:
         ]
     filtered = tab.evaluate(_FILTERED)
     tab.set_viewport_size(PHONE)
+    tab.wait_for_timeout(500)  # the theme's script waits for the last of several resizes
     width = tab.evaluate("document.documentElement.scrollWidth")
     wide = tab.evaluate(_WIDE) if width > PHONE["width"] else []
     unreachable = tab.evaluate(_UNREACHABLE)
