@@ -40,10 +40,10 @@ test: lint ## Everything that must hold; ends with pytest's closing line
 	@rm -rf $(BUILD)/cache-test
 	@$(BIN)/bbb book test-chapters
 	@echo "== chapters again, against the golden claims; the built pages"
+	@.ci/browser
 	@OMP_NUM_THREADS=1 IPYTHONDIR=$(CURDIR)/$(BUILD)/ipython $(BIN)/python -m pytest -q \
 	  -n $(CORES) --dist loadfile -p no:cacheprovider --nbval-lax --nbval-cell-timeout 900 \
 	  tests/book/press/site_checks.py tests/book/press/browser_checks.py $(BUILD)/nbval
-	@.ci/browser
 
 lint: set-up ## Style and types
 	@echo "== style and types"

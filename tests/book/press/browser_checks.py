@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-
 from site_checks import PAGES, SITE
 
 HEAVIEST = 1_500_000
