@@ -5,22 +5,28 @@ stands where it is computed. A reader wants the question, one telling figure and
 the page
 
 - the cell tagged `lead` moves before the box *What this chapter establishes*, and
-- the parameters and the hidden set-up cells of the opening move to the end of *Run it yourself*.
+- the parameters and the hidden set-up cells of the opening move to the end of *Run it yourself*,
+  which closes with the page's files to take away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
-__all__ = ["RUN", "ReadingOrder", "setup"]
+__all__ = ["RUN", "SOURCES", "ReadingOrder", "binder", "setup"]
 
 RUN = "Run it yourself"
 """Title of the section that takes the parameters."""
+SOURCES = "sources"
+"""Folder, beside the pages, of the texts whose executed notebooks stand in their place."""
 _SET_UP = {"tag_parameters", "tag_hide-cell"}
 _CAPTION = "The parameters of this page, and the cells that set it up:"
 
@@ -45,9 +51,39 @@ class ReadingOrder(SphinxTransform):
         for node in set_up:
             chapter.remove(node)
             last += node
+        if env := getattr(self.document.settings, "env", None):
+            root, page = Path(env.srcdir), Path(env.doc2path(env.docname))
+            last += _take_away(root, page, env.config.bbb_repository)
         for cell in [node for node in _cells(chapter) if "tag_lead" in _classes(node)]:
             cell.parent.remove(cell)
             chapter.insert(_answer(chapter), cell)
+
+
+def binder(repository: str, page: str) -> str:
+    """Return where Binder opens a chapter's text; empty without a repository on GitHub."""
+    address = urlsplit(repository)
+    if address.hostname != "github.com":
+        return ""
+    name = address.path.strip("/").removesuffix(".git")
+    return f"https://mybinder.org/v2/gh/{name}/HEAD?urlpath={quote(f'lab/tree/book/{page}.md', '')}"
+
+
+def _take_away(root: Path, page: Path, repository: str) -> nodes.paragraph:
+    """Return one line with the files of a page that are at hand."""
+    files = {"executed notebook": page} if page.suffix == ".ipynb" else {}
+    text = root / SOURCES / f"{page.stem}.md" if files else page
+    if text.is_file():
+        files["source"] = text
+    line = nodes.paragraph("", "To take away: ", classes=["take-away"])
+    for n, (label, path) in enumerate(files.items()):
+        target = f"/{path.relative_to(root).as_posix()}"
+        link = addnodes.download_reference("", "", reftarget=target, refdoc=page.stem)
+        link += nodes.literal(label, f"{label} ({path.suffix})", classes=["download"])
+        line += [nodes.Text(", "), link] if n else [link]
+    if address := binder(repository, page.stem):
+        line += [nodes.Text(", "), nodes.reference("", "open in Binder", refuri=address)]
+    line += nodes.Text(".")
+    return line
 
 
 def _answer(chapter: nodes.Element) -> int:
@@ -70,5 +106,6 @@ def _title(section: nodes.Element) -> str:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
+    app.add_config_value("bbb_repository", "", "env", str)
     app.add_transform(ReadingOrder)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,6 +17,7 @@ from bbb_book.press.chapters import Chapter, pages
 from bbb_book.press.execution import source_hash
 from bbb_book.press.failures import BuildFailed
 from bbb_book.press.leash import leash, program
+from bbb_book.press.reading_order import SOURCES
 from bbb_book.results.register import register_files
 from bbb_core.io.writing import workspace, write_text
 
@@ -52,8 +53,9 @@ def build_book(book: Path, notebooks: Mapping[str, Path], html: Path) -> Path:
         _copy(book, source)
         for page in pages(book):
             shutil.copyfile(page, source / page.relative_to(book))
+        (source / SOURCES).mkdir()
         for name, notebook in notebooks.items():
-            (source / f"{name}.md").unlink()
+            os.replace(source / f"{name}.md", source / SOURCES / f"{name}.md")
             shutil.copyfile(notebook, source / f"{name}.ipynb")
         shutil.copyfile(book / "_toc.yml", source / "_toc.yml")
         _configure(book, source)

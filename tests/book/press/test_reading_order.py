@@ -10,7 +10,7 @@ from docutils import nodes
 from docutils.utils import new_document
 
 from bbb_book.press.chapters import chapters
-from bbb_book.press.reading_order import RUN, ReadingOrder
+from bbb_book.press.reading_order import RUN, SOURCES, ReadingOrder, _take_away, binder
 
 BOOK = Path(__file__).parents[3] / "book"
 CHAPTERS = chapters(BOOK)
@@ -59,6 +59,34 @@ def test_pages_without_the_last_section_stay_as_they_are() -> None:
     empty = new_document("empty")
     ReadingOrder(empty).apply()
     assert empty.children == []
+
+
+def test_files_to_take_away_are_those_at_hand(tmp_path: Path) -> None:
+    (tmp_path / SOURCES).mkdir()
+    text, notebook = tmp_path / "page.md", tmp_path / "page.ipynb"
+    text.touch()
+    assert _take_away(tmp_path, text, "").astext() == "To take away: source (.md)."
+    only = "To take away: executed notebook (.ipynb)."
+    assert _take_away(tmp_path, notebook, "").astext() == only
+    text.rename(tmp_path / SOURCES / "page.md")
+    line = _take_away(tmp_path, notebook, "")
+    targets = [node["reftarget"] for node in line if "reftarget" in getattr(node, "attributes", {})]
+    assert targets == ["/page.ipynb", f"/{SOURCES}/page.md"]
+
+
+def _address(node: nodes.Node) -> str:
+    return node.get("refuri", "") if isinstance(node, nodes.Element) else ""
+
+
+def test_binder_is_offered_only_where_the_repository_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.touch()
+    assert binder("", "page") == binder("https://example.org/a/b", "page") == ""
+    assert not [node for node in _take_away(tmp_path, page, "").findall() if _address(node)]
+    line = _take_away(tmp_path, page, "https://github.com/a/b.git")
+    found = [_address(node) for node in line.findall()]
+    place = "https://mybinder.org/v2/gh/a/b/HEAD?urlpath=lab%2Ftree%2Fbook%2Fpage.md"
+    assert [address for address in found if address] == [place]
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
