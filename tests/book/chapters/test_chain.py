@@ -219,15 +219,15 @@ def test_tables_and_claims(encoders):
     assert effects[2] < -1
     assert found.i_squared > 0.9
     options = {"confidence": 0.95}
-    assert chain_claims.record_named(encoders, **options).verdict == "supported"
+    assert chain_claims.record_named(encoders, **options).verdict == "holds"
     assert chain_claims.record_imbalance(encoders, **options).value > 0.1
     flip = chain_claims.record_no_flip(encoders, **options)
-    assert flip.verdict == "not supported"
-    assert chain_claims.record_no_flip(encoders[:2], **options).verdict == "supported"
+    assert flip.verdict == "fails"
+    assert chain_claims.record_no_flip(encoders[:2], **options).verdict == "holds"
     made = chain_claims.record_occupation(encoders, n_resamples=50, seed=0, **options)
     assert made.value < 0.5
-    assert chain_claims.record_subclass_sampling(encoders, **options).verdict == "supported"
-    assert chain_claims.record_subclass_score(encoders, **options).verdict == "not supported"
+    assert chain_claims.record_subclass_sampling(encoders, **options).verdict == "holds"
+    assert chain_claims.record_subclass_score(encoders, **options).verdict == "fails"
     for stage, claim in (
         ("prompt to images", "general-text-to-image"),
         ("prompt to scores", "general-text-to-score"),

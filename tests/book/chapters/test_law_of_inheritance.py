@@ -15,6 +15,7 @@ from bbb_book.chapters.inheritance.designs import open_prompts, registered
 from bbb_book.chapters.inheritance.foretold import Generator, calibrated, levels, ranks
 from bbb_book.chapters.inheritance.generators import Settings, measure_generator
 from bbb_book.chapters.inheritance.law_claims import intraclass_correlation, jackknife_ratio
+from bbb_book.chapters.inheritance.walk import walked
 from bbb_book.generators import placements
 from bbb_book.generators.placements import FURTHEST, own_switches, swept_law
 from bbb_book.press.chapters import preset
@@ -136,8 +137,11 @@ def test_without_a_rising_slope_the_middle_stands_in_for_the_switch():
 
 def test_the_parts_of_the_chapter_are_what_it_asks_for():
     values = preset(ROOT / "book", "ci")["inheritance"]
-    made = parts(values)
-    assert [arguments[0] for _, arguments in made] == list(registered(values["at_most"]))
+    made, designs = parts(values), registered(values["at_most"])
+    drawn = walked(designs, values["walk_encoders"])
+    assert drawn
+    assert [arguments[0] for _, arguments in made] == [*designs, *drawn]
+    assert {arguments[1] for _, arguments in made} == {made[0][1][1]}
     settings = made[0][1][1]
     names = {f.name for f in fields(Settings)} - {"learning_rate", "large_learning_rate"}
     assert names <= values.keys()

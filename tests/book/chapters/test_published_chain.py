@@ -193,7 +193,7 @@ def test_claims_take_the_weakest_sentence_encoder(measured):
     assert chain_page.weakest({"c": words}, "ranks", "drawn") is None
     assert chain_page.record_chain({"c": words}, "chain-drawn") is None
     record = chain_page.record_chain({"a": measured}, "chain-drawn")
-    assert record.verdict == "supported"
+    assert record.verdict == "holds"
 
 
 def test_figures_tables_and_words_with_and_without_data(measured, monkeypatch):

@@ -70,7 +70,7 @@ def test_a_valid_run_is_not_repeated_and_a_damaged_one_is(book, monkeypatch):
     folder, lines = book / "_build" / "executed", []
     workshop.run_chapters(book, "ci", folder, say=lines.append)
     workshop.run_chapters(book, "ci", folder, say=lines.append)
-    assert lines[-1] == "sample: up to date"
+    assert "sample: up to date" in lines
     target = folder / "sample.ipynb"
     stamp = json.loads((folder / "sample.stamp.json").read_text())
     assert is_valid(target, stamp["key"])

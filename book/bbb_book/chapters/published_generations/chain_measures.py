@@ -114,7 +114,8 @@ def measure_chain(
     unknown = np.array([not _knows(encoder, name) for name in names])
     known = [name for name, off in zip(names, unknown, strict=True) if not off]
     gaps = _gaps(encoder, known, templates, pairs, noun_pairs)
-    values, cosines = (_spread_out(x, unknown) for x in (gaps.positions, gaps.values))
+    towards = 1 - gaps.positions  # pairs name women first: 0 at the prompt for men, 1 for women
+    values, cosines = (_spread_out(x, unknown) for x in (towards, gaps.values))
     position, error = values.mean((1, 2)), np.where(unknown, np.nan, 0.0)
     error[~unknown] = wording_error(values[~unknown])
     few = counts["t"].sum(1) < checks.integer("minimum", minimum, low=2)
