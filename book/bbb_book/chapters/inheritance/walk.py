@@ -104,6 +104,7 @@ _PLACES = {
     "own switch": "at its own switch",
 }
 _FINE = 61
+_SIDE_BY_SIDE = 3
 
 
 def walk(generators: Sequence[Generator], artefacts: Sequence[Mapping[str, Any]]) -> HTML:
@@ -114,7 +115,7 @@ def walk(generators: Sequence[Generator], artefacts: Sequence[Mapping[str, Any]]
     generators, artefacts
         What was measured of each generator, and its portraits (`draw_walk`), in one order.
     """
-    sheets = [np.asarray(made["sheet"]) for made in artefacts]
+    sheets = [np.asarray(made["sheet"])[:, :, :_SIDE_BY_SIDE] for made in artefacts]
     _, _, portraits, size = sheets[0].shape[:4]
     content = {
         "occupations": list(emoji.OCCUPATIONS),
@@ -168,5 +169,5 @@ def _sprites(sheet: np.ndarray) -> str:
     rows, positions, portraits, size = sheet.shape[:4]
     tiles = sheet.transpose(0, 3, 1, 2, 4, 5).reshape(rows * size, positions * portraits * size, 3)
     file = io.BytesIO()
-    Image.fromarray(tiles).save(file, "WEBP", quality=60, method=6)
+    Image.fromarray(tiles).save(file, "WEBP", quality=40, method=6)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
