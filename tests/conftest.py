@@ -12,6 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 # The run-time type checker draws which item of a container it looks at from the module `random`:
 # it gets a generator of its own, so that the guard below sees the library's draws only.

@@ -113,9 +113,9 @@ class LabelAudit:
 
 
 def audit_labels(
-    images: Sequence[str],
-    raters: Sequence[str],
-    answers: Sequence[str],
+    images: Sequence[Any],
+    raters: Sequence[Any],
+    answers: Sequence[Any],
     *,
     prompts: Sequence[str] | None = None,
     least: int = 100,
