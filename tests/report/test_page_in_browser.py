@@ -5,9 +5,6 @@ Skipped, with a sentence, where no Chromium or no Playwright is installed.
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,22 +15,7 @@ import pytest
 from bbb_core.alignment import audit
 from bbb_core.report import render
 
-CHROMIUM = os.environ.get("BBB_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 GROUPS = {"gender": ["woman", "man"], "tone": ["light", "<script>throw 1</script>" * 3]}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; set BBB_CHROMIUM to one to test the page in it")
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

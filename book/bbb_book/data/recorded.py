@@ -13,8 +13,9 @@ from typing import Any
 
 from bbb_book.data import published
 from bbb_book.results.artefacts import Artefact, artefact
+from bbb_core import checks
 
-__all__ = ["origin", "recorded"]
+__all__ = ["origin", "recorded", "tables"]
 
 COMPUTED = "The files were read, their hashes verified, and every number computed from them."
 RECORDED = (
@@ -27,12 +28,13 @@ def recorded(
     name: str,
     function: Callable[..., Mapping[str, Any]],
     *,
+    source: str,
     sources: Mapping[str, str],
     parameters: Mapping[str, Any],
-    supply: Mapping[str, Any] | None = None,
+    read: Callable[[], Mapping[str, Any]] | None = None,
     inputs: Mapping[str, Any] | None = None,
 ) -> Artefact | None:
-    """Return ``function(**tables, **supply, **parameters)``, stored; None if it cannot be had.
+    """Return ``function(**read(), **parameters)``, stored; None if it cannot be had.
 
     The stored result is taken where there is one; only otherwise are the files read. It should
     hold estimates with their intervals and never the files' own rows.
@@ -41,11 +43,13 @@ def recorded(
     ----------
     name, function, parameters
         As for `results.artefacts.artefact`.
+    source
+        ``published``, or ``none`` to leave everything out: then the result is None.
     sources
-        Keyword of the function to name of a published file (`published.SOURCES`); the function
-        gets the parsed table, the key the pinned SHA-256 of its bytes.
-    supply
-        Further keyword arguments that cannot be parameters, such as an encoder. What they hold
+        Names of published files (`published.SOURCES`) by a word for each; the key holds the pinned
+        SHA-256 of their bytes.
+    read
+        Reads the files; by default each as a table, as the argument of its word. What else it gives
         must be said by `inputs`.
     inputs
         What the result depends on besides, as for `artefact`.
@@ -53,26 +57,30 @@ def recorded(
     Raises
     ------
     InputError
-        As `published.load` does, except where a file cannot be had.
+        If `source` is neither, and as `published.load` does, except where a file cannot be had.
 
     Notes
     -----
     The key knows a file by its bytes, so a source that is added elsewhere leaves it alone. How
     text becomes a table is not part of it.
     """
+    if checks.choice("source", source, ("published", "none")) == "none":
+        return None
 
     @functools.wraps(function)
-    def with_tables(**given: Any) -> Mapping[str, Any]:
-        tables = {key: published.load(source) for key, source in sources.items()}
-        return function(**tables, **(supply or {}), **given)
+    def reading(**given: Any) -> Mapping[str, Any]:
+        return function(**(tables(sources) if read is None else read()), **given)
 
-    digests = {key: published.SOURCES[source].digest for key, source in sources.items()}
+    digests = {key: published.SOURCES[one].digest for key, one in sources.items()}
     try:
-        return artefact(
-            name, with_tables, parameters=parameters, inputs={**digests, **(inputs or {})}
-        )
+        return artefact(name, reading, parameters=parameters, inputs={**digests, **(inputs or {})})
     except published.DataUnavailable:
         return None
+
+
+def tables(sources: Mapping[str, str]) -> dict[str, Any]:
+    """Return published files as tables, by the word for each."""
+    return {word: published.load(name) for word, name in sources.items()}
 
 
 def origin(*found: Artefact | None, absent: str) -> str:

@@ -1,15 +1,13 @@
-"""Sphinx extension: the front page's picture, and the one number that no chapter glues.
+"""Sphinx extension: the front page's picture.
 
 ``{portraits-on-the-way}`` draws what the book's main generator makes of points between the prompts
 of two groups. Everything comes from the artefacts that lie in the repository, whatever preset
-is built; where they are missing the page says so. ``{first-step}`` says how well the generator's
-first reverse step ranks occupations.
+is built; where they are missing the page says so.
 """
 
 from __future__ import annotations
 
 import base64
-import functools
 import html
 import io
 import json
@@ -21,13 +19,13 @@ from typing import Any
 import numpy as np
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.docutils import SphinxDirective
 
 from bbb_book.results.artefacts import committed_dir
 from bbb_book.results.rules import NOT_MEASURED
 from bbb_book.results.storage import load
 
-__all__ = ["Way", "first_step", "setup", "ways"]
+__all__ = ["Way", "setup", "ways"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,29 +89,6 @@ def ways(folder: Path | None = None) -> list[Way]:
         foretold = float(inherited_share(t, law["slope"], switch))
         found.append(Way(name, pictures[:, 0], t, switch, foretold, women, men + women))
     return found
-
-
-@functools.cache
-def first_step(folder: Path | None = None) -> tuple[str, str]:
-    """Return the mean rank correlation of the first reverse step with who is drawn, as text.
-
-    Value and interval over the calibrated generators of the law of inheritance, as in that
-    chapter's table; *not measured* if fewer than two are stored.
-    """
-    from bbb_book.chapters.inheritance.designs import Design
-    from bbb_book.chapters.inheritance.foretold import Generator, calibrated, ranks
-    from bbb_core.stats import mean_interval
-
-    folder = committed_dir() if folder is None else folder
-    made = []
-    for values in _stored("inheritance-", folder):
-        fields = {k: v for k, v in values["design"].items() if k != "dataclass"}
-        made.append(Generator(Design(**fields), values))
-    if len(made) < 2:
-        return NOT_MEASURED, NOT_MEASURED
-    found = ranks(calibrated(made))["first step"]
-    mean = mean_interval(found[np.isfinite(found)])
-    return f"{mean.value:.2f}", f"{mean.low:.2f} to {mean.high:.2f}"
 
 
 def _strip(pictures: np.ndarray, scale: int = 4) -> str:
@@ -190,18 +165,7 @@ class PortraitsOnTheWay(SphinxDirective):
         return [nodes.raw("", top, format="html"), *caption.children, bottom]
 
 
-class FirstStep(SphinxRole):
-    """Say how well the first reverse step ranks occupations."""
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Compute it from the stored artefacts."""
-        value, interval = first_step()
-        shown = interval if self.text == "interval" else value
-        return [nodes.inline("", shown, classes=["pasted-text"])], []
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directive and the role."""
+    """Register the directive."""
     app.add_directive("portraits-on-the-way", PortraitsOnTheWay)
-    app.add_role("first-step", FirstStep())
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

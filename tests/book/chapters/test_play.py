@@ -76,9 +76,10 @@ def lawful(women: float, switch: float) -> Generator:
 
 
 def sheet() -> np.ndarray:
-    return generator(0, "sheet").integers(
-        0, 255, (20, len(walking.POSITIONS), 2, 16, 16, 3), dtype=np.uint8
-    )
+    """Portraits in one grey for each position: 10, 25, 40, ..."""
+    greys = np.arange(10, 10 + 15 * len(walking.POSITIONS), 15, dtype=np.uint8)
+    shape = (20, len(greys), 2, 16, 16, 3)
+    return np.broadcast_to(greys[:, None, None, None, None], shape).copy()
 
 
 @pytest.fixture(scope="module")
@@ -153,13 +154,11 @@ def test_portraits_are_those_of_the_place(opened):
     tab = opened("walk")
     tab.wait_for_timeout(200)
     pixel = "document.querySelector('.play canvas').getContext('2d').getImageData(8,8,1,1).data[0]"
-    first = tab.evaluate(pixel)
+    assert abs(tab.evaluate(pixel) - 70) <= 5  # at .3, the fifth position; pictures are compressed
     tab.focus("[name=t]")
     tab.keyboard.press("End")
-    expected = sheet()[0, -1, 0, 8, 8, 0]
-    assert abs(int(tab.evaluate(pixel)) - int(expected)) < 80  # compressed noise
+    assert abs(tab.evaluate(pixel) - 190) <= 5
     assert tab.get_attribute(".faces", "aria-label").endswith("drawn on the way at 1.1")
-    assert first >= 0
 
 
 def test_the_board_is_that_of_the_formula(opened):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import http.server
@@ -12,6 +13,7 @@ import pytest
 
 from bbb_book.data import published
 from bbb_book.data.published_parsers import parse_mj_bench
+from bbb_book.data.recorded import origin, recorded, tables
 from bbb_core.balance.fair_diffusion import parse_counts
 from bbb_core.errors import InputError
 
@@ -244,3 +246,45 @@ def test_mj_bench_gaps():
     assert gaps["clipscore_v2"] == pytest.approx(-0.248, abs=0.03)
     assert gaps["ImageReward"] == pytest.approx(-0.469, abs=0.03)
     assert gaps["hps_v2.1"] == pytest.approx(-0.087, abs=0.03)
+
+
+def total(counts, factor, extra=0):
+    """A result of a published table, as chapters record them."""
+    return {"total": int(counts[["man", "woman"]].to_numpy().sum()) * factor + extra}
+
+
+def test_what_was_made_of_a_file_outlives_it(source, monkeypatch, tmp_path):
+    ask = functools.partial(
+        recorded, "small-total", total, sources={"counts": "small"}, parameters={"factor": 2}
+    )
+    monkeypatch.setenv("BBB_DATA_DIR", str(tmp_path))
+    assert ask(source="published") is None  # neither a record nor the file
+    (tmp_path / "small.txt").write_text(GOOD)
+    first = ask(source="published")
+    assert (first["total"], first.source) == (22, "computed")
+    (tmp_path / "small.txt").unlink()
+    again = ask(source="published")
+    assert (again["total"], again.key) == (22, first.key)
+    assert origin(first, absent="no") != origin(first, again, absent="no")
+    assert origin(None, absent="no") == "no"
+    assert ask(source="none") is None
+    with pytest.raises(InputError, match="published"):
+        ask(source="elsewhere")
+
+
+def test_a_record_knows_the_files_by_their_bytes_and_takes_what_is_read(
+    source, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("BBB_DATA_DIR", str(tmp_path))
+    (tmp_path / "small.txt").write_text(GOOD)
+    ask = functools.partial(
+        recorded, "small-total", total, source="published", sources={"counts": "small"},
+        parameters={"factor": 1}, inputs={"extra": 5},
+    )  # fmt: skip
+    found = ask(read=lambda: {**tables({"counts": "small"}), "extra": 5})
+    assert found["total"] == 16
+    assert set(found.manifest["inputs"]) == {"counts", "extra"}
+    other = dataclasses.replace(source, digest=hashlib.sha256(b"other").hexdigest())
+    monkeypatch.setitem(published.SOURCES, "small", other)
+    with pytest.raises(InputError, match="SHA-256"):
+        ask()  # another hash is another record, and the file is not that one

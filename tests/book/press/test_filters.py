@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 SCRIPT = Path(__file__).parents[3] / "book" / "_static" / "register.js"
-CHROMIUM = os.environ.get("BBB_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 ROW = '<tr class="origin-{}" id="{}"><td>So.</td><td><span class="verdict">{}</span></td></tr>'
 PAGE = """<!doctype html><title>Register</title><style>tr[hidden] {{ display: none }}</style>
 <table class="claims-table claims-filtered"><thead><tr><th>Claim</th><th>Verdict</th></tr></thead>
 <tbody><tr class="claims-chapter"><td>First</td></tr>{}{}
 <tr class="claims-chapter"><td>Second</td></tr>{}</tbody></table><script>{}</script>"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; set BBB_CHROMIUM to one to test the page in it")
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
 
 
 def opened(browser: Any, folder: Path, *, scripts: bool) -> Any:

@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from bbb_book.press import front_page
-from bbb_book.press.front_page import Way, first_step, ways
+from bbb_book.press.front_page import Way, ways
 from bbb_book.results.artefacts import committed_dir
 from bbb_core import __version__
 from bbb_core.theory import inherited_share
@@ -51,7 +51,6 @@ def test_without_one_of_its_artefacts_there_is_no_picture(tmp_path):
     for path in committed_dir().glob("people-draw-*"):
         shutil.copytree(path, tmp_path / path.name)
     assert len(ways(tmp_path)) == 3
-    assert first_step(tmp_path) == ("not measured", "not measured")
 
 
 def test_pictures_and_marks_lie_where_the_positions_say():
@@ -75,12 +74,6 @@ def test_the_summary_counts_sides():
     said = front_page._summary([a_way(position=0.6), half, a_way(women=3)])
     assert said.startswith("2 of 3 neutral prompts")
     assert "draws 1 of them mostly as women, 1 mostly as men" in said
-
-
-def test_the_first_step_is_that_of_the_chapter():
-    value, interval = first_step()
-    low, high = (float(end) for end in interval.split(" to "))
-    assert low < float(value) < high
 
 
 def test_the_page_cites_the_version_of_the_package():

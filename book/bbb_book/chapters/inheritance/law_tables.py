@@ -23,8 +23,8 @@ __all__ = [
     "placements_table",
     "ranks_table",
     "rivals_table",
-    "show_equalised",
     "show_levels",
+    "show_means",
     "show_parts",
     "show_switches",
 ]
@@ -177,10 +177,10 @@ def placements_table(generators: Sequence[Generator]) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("placement")
 
 
-def show_equalised(generators: Sequence[Generator]) -> None:
-    """Glue the mean imbalance of equalised prompts over generators."""
-    found = [g.imbalances("equalised").mean() for g in generators]
-    say("placed-equalised", _mean(np.array(found)) if found else "not measured")
+def show_means(generators: Sequence[Generator]) -> None:
+    """Glue two means over generators: rank by the first step, imbalance of equalised prompts."""
+    say("first-step-rank", _mean(ranks(generators)["first step"]))
+    say("placed-equalised", _mean(np.array([g.imbalances("equalised").mean() for g in generators])))
 
 
 def guidance_table(generators: Sequence[Generator], weights: Sequence[float]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bbb_book.chapters.published_generations.chain_measures import measure_chain
 from bbb_book.chapters.published_generations.published_audit import ABSENT, NAMES
-from bbb_book.data.recorded import recorded
+from bbb_book.data.recorded import recorded, tables
 from bbb_book.results.artefacts import Artefact
 from bbb_book.results.collect import NO_DATA
 from bbb_book.results.rules import NOT_MEASURED
@@ -65,11 +65,13 @@ def chains(
         if spec == "e5" and not e5_available():
             continue
         encoder = load_encoder(spec)
+        names = {key: NAMES[key] for key in ("generated", "training")}
         made = recorded(
             f"published-chain-{spec}",
             measure_chain,
-            sources={key: NAMES[key] for key in ("generated", "training")},
-            supply={"encoder": encoder},
+            source=source,
+            sources=names,
+            read=lambda names=names, encoder=encoder: {**tables(names), "encoder": encoder},
             inputs={"encoder": encoder.fingerprint},
             parameters={
                 "templates": list(TEMPLATES), "pairs": list(pairs),
@@ -113,22 +115,13 @@ def show_chain(found: Mapping[str, Mapping[str, Any]]) -> None:
     words = dict.fromkeys(_WORDS, NOT_MEASURED)
     if first is not None:
         chain, facts = first["chain"], first["facts"]
-        for key in (
-            "r2_training",
-            "r2_both",
-            "only_training",
-            "only_embedding",
-            "shared",
-            "neither",
-        ):
-            numbers[f"chain-{key.replace('_', '-')}"] = (100 * chain[key][0], 0)
-        through = chain["training_embedding"][0] * chain["training_sd"][0]
-        numbers["chain-through"] = (100 * through / (through + chain["embedding"][0]), 0)
         numbers["chain-n"] = (facts["n"], 0)
         numbers["chain-nouns"] = (facts["nouns"], 0)
         numbers["chain-reliability"] = (facts["reliability"], 2)
         numbers["chain-wording-least"] = (first["wordings"]["drawn"].min(), 2)
         numbers["chain-wording-most"] = (first["wordings"]["drawn"].max(), 2)
+        for key in _PARTS:
+            words[f"chain-{key.replace('_', '-')}"] = _interval(chain[key], 2)
         for key in ("training_sd", "embedding"):
             words[f"chain-odds-{key.replace('_', '-')}"] = _interval(map(math.exp, chain[key]), 1)
         words["chain-slope"] = _interval(chain["training"], 2)
@@ -150,22 +143,14 @@ def show_chain(found: Mapping[str, Mapping[str, Any]]) -> None:
         say(name, text)
 
 
+_PARTS = ("r2_training", "r2_both", "shared", "only_embedding")
+"""Shares of variance that the page says."""
 _NUMBERS = (
-    *(
-        f"chain-{key}"
-        for key in (
-            "r2-training",
-            "r2-both",
-            "only-training",
-            "only-embedding",
-            "shared",
-            "neither",
-        )
-    ),
-    *("chain-through", "chain-n", "chain-nouns", "chain-reliability"),
+    *("chain-n", "chain-nouns", "chain-reliability"),
     *("chain-wording-least", "chain-wording-most"),
 )
 _WORDS = (
+    *(f"chain-{key.replace('_', '-')}" for key in _PARTS),
     *("chain-odds-training-sd", "chain-odds-embedding", "chain-slope", "chain-gamma"),
     *("chain-partial", "chain-labour", "chain-excess", "chain-encoder", "chain-gendered"),
     *("chain-few", "chain-level"),

@@ -10,7 +10,6 @@ from bbb_book.data.recorded import origin, recorded
 from bbb_book.results.artefacts import Artefact
 from bbb_book.results.rules import NOT_MEASURED
 from bbb_book.results.unmeasured import say, show_or_say
-from bbb_core import checks
 
 __all__ = ["ABSENT", "NAMES", "audit", "finding", "show_numbers", "show_status", "stored_audit"]
 
@@ -27,10 +26,10 @@ def stored_audit(source: str, **options: Any) -> Artefact | None:
 
     A file with a wrong hash or a malformed line is an error, not an absence.
     """
-    checks.choice("source", source, ("published", "none"))
-    if source == "none":
-        return None
-    return recorded("published-generations", measure_generations, sources=NAMES, parameters=options)
+    return recorded(
+        "published-generations", measure_generations, source=source, sources=NAMES,
+        parameters=options,
+    )  # fmt: skip
 
 
 def audit(found: Artefact | None) -> GenerationAudit | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ import pandas as pd
 from bbb_book.chapters.real_clip.object_words import NAMES, measure_objects, read_word_sets
 from bbb_book.chapters.real_clip.picture_gaps import measure_pictures
 from bbb_book.data import published
-from bbb_book.results.artefacts import Artefact, artefact
+from bbb_book.data.recorded import origin, recorded, tables
+from bbb_book.results.artefacts import Artefact
 from bbb_book.results.rules import NOT_MEASURED
 from bbb_book.results.unmeasured import say, show_or_say
-from bbb_core import checks
 from bbb_core.embedding.load import load_encoder
 from bbb_core.stats import Estimate
 
@@ -25,44 +24,21 @@ __all__ = [
 ]  # fmt: skip
 
 ABSENT = "Not measured: neither the published files nor results stored from them are at hand."
-MEASURED = (
-    "Yes. They were computed from the files with the pinned SHA-256 and are recorded with this "
-    "project; a build without the files shows the recorded values."
-)
 PICTURES = {"scores": "mj-bench-bias", "counts": "fair-diffusion-generated"}
 MODELS = {"ViT-B/32": "clip-vitb32-classes", "RN50": "clip-rn50-classes"}
 """Published text vectors by the CLIP they come from."""
 
 
-def _recorded(
-    name: str, function: Callable[..., Any], source: str, sources: Sequence[str],
-    read: Callable[[], Mapping[str, Any]], parameters: Mapping[str, Any],
-) -> Artefact | None:  # fmt: skip
-    """Return what `function` makes of published files, stored under their SHA-256.
-
-    The key holds what the function reaches and the files' hashes; how the files are fetched and
-    read is not part of it. None where nothing is stored and a file cannot be had.
-    """
-    if checks.choice("source", source, ("published", "none")) == "none":
-        return None
-
-    @functools.wraps(function)
-    def reading(**given: Any) -> Any:
-        return function(**read(), **given)
-
-    digests = {one: published.SOURCES[one].digest for one in sources}
-    try:
-        return artefact(name, reading, parameters=parameters, inputs=digests)
-    except published.DataUnavailable:
-        return None
-
-
 def pictures(source: str, **parameters: Any) -> Artefact | None:
     """Return `measure_pictures` of the published scores, stored; None if it cannot be had."""
-    return _recorded(
-        "real-clip-pictures", measure_pictures, source, list(PICTURES.values()),
-        lambda: {key: published.load(name) for key, name in PICTURES.items()}, parameters,
-    )  # fmt: skip
+    return recorded(
+        "real-clip-pictures",
+        measure_pictures,
+        source=source,
+        sources={name: name for name in PICTURES.values()},
+        read=lambda: tables(PICTURES),
+        parameters=parameters,
+    )
 
 
 def objects(source: str, **parameters: Any) -> Artefact | None:
@@ -73,8 +49,13 @@ def objects(source: str, **parameters: Any) -> Artefact | None:
         specs = {model: f"table:{path}:{NAMES}" for model, path in rows.items()}
         return {"encoders": {model: load_encoder(spec) for model, spec in specs.items()}}
 
-    return _recorded(
-        "real-clip-objects", measure_objects, source, list(MODELS.values()), read, parameters
+    return recorded(
+        "real-clip-objects",
+        measure_objects,
+        source=source,
+        sources={name: name for name in MODELS.values()},
+        read=read,
+        parameters=parameters,
     )
 
 
@@ -122,7 +103,7 @@ def _listed(names: Iterable[str]) -> str:
 
 def show_pictures(found: Artefact | None, *, confidence: float) -> None:
     """Glue what the prose says of pictures."""
-    say("clip-status", ABSENT if found is None else MEASURED)
+    say("clip-status", origin(found, absent=ABSENT))
     numbers: dict[str, tuple[float | None, int]] = dict.fromkeys(_PICTURES, (None, 0))
     words = dict.fromkeys(("clip-men", "clip-women", "clip-lowest", "clip-highest"), NOT_MEASURED)
     words |= dict.fromkeys(("clip-labour-own", "clip-labour-last", "clip-drawn-names"), "none")
