@@ -16,7 +16,7 @@ from bbb_core.errors import InputError
 from bbb_core.io.cells import plain
 from bbb_core.report.parts import FORMAT, Forest, Quantity, Report, Table
 
-__all__ = ["compare", "faults", "located", "read_report", "schema"]
+__all__ = ["compare", "located", "read_report", "schema"]
 
 LARGEST = 100_000_000  # bytes of a report
 _NEEDED = {"generations": ("balance", ["prompt", "n"]), "embeddings": ("gaps", ["beyond"])}
@@ -27,43 +27,6 @@ _NEEDED = {"generations": ("balance", ["prompt", "n"]), "embeddings": ("gaps", [
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of reports."""
     return dict(json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8")))
-
-
-def faults(value: Any, form: Mapping[str, Any], where: str = "it") -> Iterator[str]:
-    """Yield where `value` is not of a form, of the part of JSON Schema that ``schema.json`` uses.
-
-    Examples
-    --------
-    >>> list(faults({"a": 1}, {"type": "object", "properties": {"a": {"type": "string"}}}))
-    ["it['a'] is no string"]
-    """
-    if "const" in form and value != form["const"]:
-        yield f"{where} is not {form['const']!r}"
-    kinds = form.get("type", ())
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds and not any(_is(value, kind) for kind in kinds):
-        yield f"{where} is no {' or '.join(kinds)}"
-    elif isinstance(value, dict):
-        known, other = form.get("properties", {}), form.get("additionalProperties", {})
-        yield from (
-            f"{where} lacks {key!r}" for key in form.get("required", ()) if key not in value
-        )
-        for key, one in value.items():
-            if key not in known and other is False:
-                yield f"{where} has {key!r}, which is unknown"
-            yield from faults(one, known.get(key, other or {}), f"{where}[{key!r}]")
-    elif isinstance(value, list):
-        if len(value) < form.get("minItems", 0):
-            yield f"{where} is empty"
-        for i, one in enumerate(value):
-            yield from faults(one, form.get("items", {}), f"{where}[{i}]")
-
-
-def _is(value: Any, kind: str) -> bool:
-    if isinstance(value, bool) or value is None:
-        return kind == ("boolean" if isinstance(value, bool) else "null")
-    classes: dict[str, Any] = {"object": dict, "array": list, "string": str, "number": (int, float)}
-    return isinstance(value, classes.get(kind, ()))
 
 
 def read_report(path: str | Path) -> dict[str, Any]:
@@ -112,9 +75,13 @@ def _refuse(word: str) -> None:
 
 
 def _malformed(found: Any) -> Iterator[str]:
-    wrong = [*faults(found, schema())]
-    yield from wrong
-    for name, table in found["tables"].items() if not wrong else ():
+    from jsonschema import Draft202012Validator
+
+    error = next(Draft202012Validator(schema()).iter_errors(found), None)
+    if error is not None:
+        yield f"{error.json_path}: {error.message}"[:200]
+        return
+    for name, table in found["tables"].items():
         columns, named = table["columns"], [*table["key"], *table["estimate"]]
         if len(set(columns)) < len(columns) or not set(named) <= set(columns):
             yield f"the columns of table {name!r} do not fit"
@@ -122,7 +89,7 @@ def _malformed(found: Any) -> Iterator[str]:
             yield f"a row of table {name!r} has another length than its header"
         elif len(_keyed(table)) < len(table["rows"]) and table["key"]:
             yield f"table {name!r} has two rows of one name"
-    if not wrong and found["kind"] in _NEEDED:  # what pairs are compared by
+    if found["kind"] in _NEEDED:  # what pairs are compared by
         name, needed = _NEEDED[found["kind"]]
         target = found["like"].get("target", {})
         needed = [*needed, *(f"share {group}" for group in target)]

@@ -10,7 +10,6 @@ import torch
 from bbb_book.chapters.published_generations import chain_figures, chain_page, chain_trials
 from bbb_book.chapters.published_generations.chain_measures import (
     GENDERED,
-    labour_matches,
     measure_chain,
     wording_error,
 )
@@ -118,13 +117,6 @@ def test_wording_error_is_the_variance_of_a_mean_of_wordings():
     error = wording_error(shared + noise)
     assert error[0] == pytest.approx(1 / 4, rel=0.05)
     assert (error == error[0]).all()
-
-
-def test_labour_matches_name_their_kind():
-    found = labour_matches(["nurse", "civil engineer", "roofer", "data entry keyer"])
-    assert found["match"].tolist() == ["same name", "head noun", "", ""]
-    assert found.loc["civil engineer", "noun"] == "engineer"
-    assert found["share"].isna().tolist() == [False, False, True, True]
 
 
 class Planted:

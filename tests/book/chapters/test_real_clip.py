@@ -19,7 +19,6 @@ from bbb_book.chapters.real_clip.object_words import (
 from bbb_book.chapters.real_clip.picture_gaps import (
     differing,
     gaps_by_occupation,
-    labour_matches,
     measure_pictures,
     pair_pictures,
 )
@@ -132,12 +131,6 @@ class TestDiffering:
             table = {"gap": d.mean(1), "error": d.std(1, ddof=1) / np.sqrt(n), "pairs": n}
             hits += differing(pd.DataFrame(table))["tau_low"] > 0
         assert hits <= stats.binom.isf(1e-4, 200, 0.035)
-
-    def test_names_are_matched_by_rule(self):
-        asked = ["Doctor", "Head Teacher", "Teacher student", "NURSE"]
-        assert labour_matches(asked) == {
-            "Doctor": "doctor", "Head Teacher": "teacher", "NURSE": "nurse"
-        }  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -13,47 +13,19 @@ import pandas as pd
 from scipy import stats
 
 from bbb_book.chapters.published_generations.chain_model import ChainData, chain_estimates
+from bbb_book.data.labour_names import labour_matches
 from bbb_core import checks
 from bbb_core.embedding.crossed import GapTable, measure_gaps
 from bbb_core.embedding.encoder import Encoder
-from bbb_core.embedding.labour import shares_of
 from bbb_core.errors import InputError
 from bbb_core.prompts import BARE_TEMPLATE
 from bbb_core.rng import generator
 from bbb_core.stats import Estimate, correlation
 
-__all__ = ["GENDERED", "labour_matches", "measure_chain", "wording_error"]
+__all__ = ["GENDERED", "measure_chain", "wording_error"]
 
 GENDERED = ("host", "hostess", "maid", "waiter", "waitress")
 """Names that say a gender, or have a form that does: their prompts are not neutral."""
-
-
-def labour_matches(names: Sequence[str]) -> pd.DataFrame:
-    """Match names with the occupations that have a US labour share, by name or head noun.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``occupation``; ``noun`` (of the labour table, else empty), ``match`` (``same name``,
-        ``head noun`` or empty), ``share`` of women in [0, 1] (NaN without one).
-
-    Examples
-    --------
-    >>> labour_matches(["Nurse", "civil engineer", "roofer"])["match"].tolist()
-    ['same name', 'head noun', '']
-    """
-    rows = []
-    for name in names:
-        words = name.casefold().split()
-        found = [
-            (noun, kind)
-            for noun, kind in ((" ".join(words), "same name"), (words[-1], "head noun"))
-            if not np.isnan(shares_of([noun])[0])
-        ]
-        noun, kind = found[0] if found else ("", "")
-        rows.append((noun, kind, float(shares_of([noun])[0]) if noun else np.nan))
-    index = pd.Index(list(names), name="occupation")
-    return pd.DataFrame(rows, columns=["noun", "match", "share"], index=index)
 
 
 def wording_error(values: np.ndarray) -> np.ndarray:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from bbb_book.chapters.generalisation.heterogeneity import heterogeneity
+from bbb_book.data.labour_names import labour_matches
 from bbb_core import checks
-from bbb_core.embedding.labour import shares_of
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 from bbb_core.stats.correlations import correlation
@@ -22,7 +22,7 @@ from bbb_core.stats.multiplicity import holm
 from bbb_core.stats.permutation import sign_flip_test
 from bbb_core.stats.resampling import Estimate, bootstrap
 
-__all__ = ["differing", "gaps_by_occupation", "labour_matches", "measure_pictures", "pair_pictures"]
+__all__ = ["differing", "gaps_by_occupation", "measure_pictures", "pair_pictures"]
 
 ATTRIBUTES = ["requested_age", "requested_other"]
 FEWEST = 4
@@ -167,23 +167,6 @@ def _reliable(gap: np.ndarray, error: np.ndarray) -> float:
     return max(0.0, 1 - float((error**2).mean()) / variance) if variance > 0 else 0.0
 
 
-def labour_matches(occupations: list[str]) -> dict[str, str]:
-    """Return for each occupation the name in the labour statistics: its own, else its last word.
-
-    Examples
-    --------
-    >>> labour_matches(["Nurse", "Piano Teacher", "Taxi Driver"])
-    {'Nurse': 'nurse', 'Piano Teacher': 'teacher'}
-    """
-    found = {}
-    for name in occupations:
-        for word in (name.casefold(), name.casefold().split()[-1]):
-            if np.isfinite(shares_of([word])[0]):
-                found[name] = word
-                break
-    return found
-
-
 def measure_pictures(
     scores: pd.DataFrame,
     counts: pd.DataFrame,
@@ -210,9 +193,8 @@ def measure_pictures(
     """
     level = checks.confidence_level(confidence)
     gaps = gaps_by_occupation(pair_pictures(scores), confidence=level)
-    matched = labour_matches(list(gaps.index))
-    gaps["labour"] = [matched.get(name, "") for name in gaps.index]
-    gaps["share_labour"] = shares_of(gaps["labour"])
+    matches = labour_matches(list(gaps.index))
+    gaps["labour"], gaps["share_labour"] = matches["noun"], matches["share"]
     drawn = counts["woman"] / (counts["woman"] + counts["man"])
     gaps["share_drawn"] = [float(drawn.get(name.casefold(), np.nan)) for name in gaps.index]
     reliability = bootstrap(
