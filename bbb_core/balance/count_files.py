@@ -15,7 +15,7 @@ from bbb_core.balance.count_columns import Columns, read_roles, recognised
 from bbb_core.balance.expected_counts import expected_counts, whole_counts
 from bbb_core.errors import InputError
 from bbb_core.io.labels import crossed, merged, perhaps
-from bbb_core.io.sources import open_source
+from bbb_core.io.sources import open_table
 from bbb_core.io.tables import Table, TableFile
 from bbb_core.rng import generator
 
@@ -78,7 +78,7 @@ def read_counts(
     Parameters
     ----------
     path, name, separator, notation
-        See `bbb_core.io.sources.open_source`.
+        See `bbb_core.io.sources.open_table`.
     columns
         Which columns hold what.
 
@@ -109,7 +109,7 @@ def read_counts(
     columns = columns or Columns()
     if Path(path).suffix == ".txt" and not columns.named:
         return _published(path, name, columns)
-    file = open_source(
+    file = open_table(
         path,
         name=name,
         needs=columns.named or ["prompt"],
@@ -264,7 +264,7 @@ def read_confusion(
     >>> read_confusion(file).counts.tolist()
     [[18, 2], [1, 19]]
     """
-    file = open_source(path, name=name, needs=["true"], separator=separator, notation=notation)
+    file = open_table(path, name=name, needs=["true"], separator=separator, notation=notation)
     file.need(["true"], advice="Begin with 'true,LABEL,LABEL,...'.")
     table, counts = _wide(file, "true")
     groups, labels = table.keys("true"), list(table.counts)

@@ -22,7 +22,7 @@ from bbb_core.errors import InputError
 from bbb_core.io.cells import plain, table_text
 from bbb_core.io.folders import records, require_new
 from bbb_core.io.labels import merged, perhaps
-from bbb_core.io.sources import open_source
+from bbb_core.io.sources import open_table
 
 __all__ = ["alignment"]
 
@@ -110,7 +110,7 @@ def _read(options: dict[str, Any]) -> _Rows:
     numbers, units = ([x for x in pair if x is not None] for pair in
                       ((score, truth), (within, cluster)))  # fmt: skip
     named = [*numbers, *options["groups"], *units]
-    file = open_source(options["file"], needs=named, **as_read(options))
+    file = open_table(options["file"], needs=named, **as_read(options))
     for role, given in (("score", score), ("group", options["groups"])):
         if not given:
             raise InputError(

@@ -44,7 +44,7 @@ def labels(**options: Any) -> None:
     import numpy as np
 
     from bbb_core.balance.readings import audit_labels
-    from bbb_core.io.sources import open_source
+    from bbb_core.io.sources import open_table
     from bbb_core.rng import generator
 
     options["out"] = require_new(options["out"])
@@ -52,7 +52,7 @@ def labels(**options: Any) -> None:
     columns = {part: name for part, name in parts.items() if name is not None}
     if len(set(columns.values())) < len(columns):
         raise InputError("--image, --rater, --answer and --prompt must name different columns.")
-    table = open_source(options["file"], needs=columns.values(), **as_read(options))
+    table = open_table(options["file"], needs=columns.values(), **as_read(options))
     table.need(columns.values(), advice=_likely(table.columns))
     read = table.read(labels=list(columns.values()))
     cells = {part: read.labels[name] for part, name in columns.items()}

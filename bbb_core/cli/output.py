@@ -205,7 +205,7 @@ def table_options(command: Command) -> Command:
 
 
 def as_read(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of `table_options` for `bbb_core.io.tables.open_table`."""
+    """Return the options of `table_options` for `bbb_core.io.sources.open_table`."""
     return {key: options[key] for key in ("separator", "notation")}
 
 

@@ -53,7 +53,7 @@ def read_list(
 ) -> tuple[np.ndarray, int]:
     """Return the pictures read as each group, [points, 2], and how many show neither."""
     from bbb_core.diffusion.calibration import FEWEST
-    from bbb_core.io.tables import open_table
+    from bbb_core.io.sources import open_table
 
     file = open_table(path, name="--readings", needs=["file"])
     column = "label" if "label" in file.columns and "group" not in file.columns else "group"

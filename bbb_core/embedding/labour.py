@@ -8,13 +8,12 @@ They describe one labour market in two years. They are a yardstick, not a target
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
 
 import numpy as np
-
-from bbb_core.io.tables import read_table
 
 __all__ = ["labour_shares", "shares_of"]
 
@@ -27,10 +26,11 @@ def labour_shares() -> Mapping[str, float]:
     >>> labour_shares()["plumber"]
     0.007
     """
-    file = str(files("bbb_core.embedding") / "labour_shares.csv")
-    table = read_table(file, labels=["occupation"], numbers=["percent_women"])
-    shares = (table.numbers["percent_women"] / 100).round(6).tolist()
-    return MappingProxyType(dict(zip(table.keys("occupation"), shares, strict=True)))
+    text = (files("bbb_core.embedding") / "labour_shares.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return MappingProxyType(
+        {row["occupation"]: round(float(row["percent_women"]) / 100, 6) for row in rows}
+    )
 
 
 def shares_of(nouns: Iterable[str]) -> np.ndarray:

@@ -18,10 +18,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from bbb_core.errors import InputError
+from bbb_core.io.batches import kind
 from bbb_core.io.files import open_bytes, read_text, regular_file
 from bbb_core.io.footer import announced
-from bbb_core.io.parquet import kind, open_parquet
-from bbb_core.io.sources import numbered, open_source
+from bbb_core.io.parquet import open_parquet
+from bbb_core.io.sources import numbered, open_table
 
 __all__ = ["MAX_VALUES", "READERS", "read_folder", "read_named_npy"]
 
@@ -66,7 +67,7 @@ def read_folder(path: Path) -> tuple[Read, list[Path]]:
     for one, captions in zip(rows, lists, strict=True):
         with open_bytes(one, name="table", most=_MOST) as stream:
             parts.append(_array(one, stream, one.stat().st_size, "embeddings"))
-        table = open_source(captions, name="table").read(labels=["caption"])
+        table = open_table(captions, name="table").read(labels=["caption"])
         if len(table) != len(parts[-1]) or table.missing["caption"]:
             raise InputError(
                 f"table {captions} has {len(table)} rows, {table.missing['caption']} without a "

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from bbb_core.errors import InputError
+from bbb_core.io.batches import check_kind, fill_batch
 from bbb_core.io.columns import Column, check_cells, clean
 from bbb_core.io.files import open_bytes, shown
-from bbb_core.io.parquet import MOST_BYTES, MOST_UNPACKED, _append, _Refused, kind
+from bbb_core.io.parquet import MOST_BYTES, MOST_UNPACKED
 
 __all__ = ["ArrowRows"]
 
@@ -53,21 +54,11 @@ class ArrowRows:
             done = 0
             with self._stream(data, options=options) as stream:
                 for name, type_ in zip(names, stream.schema.types, strict=True):
-                    if kind(type_) == "other":
-                        raise InputError(
-                            f"{self.title}, column {name!r} holds {type_}; pass text, numbers or "
-                            "true and false, one per row."
-                        )
+                    check_kind(self.title, name, type_)
                 for batch in stream:
                     batch.validate(full=True)  # offsets that point elsewhere
-                    for name, column in columns:
-                        try:
-                            _append(column, batch.column(names.index(clean(name))))
-                        except _Refused as refused:
-                            raise InputError(
-                                f"{self.title}, row {done + refused.row + 1}, column {name!r}: "
-                                f"{refused}"
-                            ) from None
+                    places = {name: names.index(clean(name)) for name, _ in columns}
+                    fill_batch(self.title, done, batch, places, columns)
                     done += len(batch)
             return range(1, done + 1)
 

@@ -1,4 +1,8 @@
-"""The reader of what users have: a table in any format, or a folder of tables of one format."""
+"""The one reader of users' tables: in any format, or a folder of tables of one format.
+
+`open_table` gives a file whose columns are known and whose rows are still to be read; `read_table`
+reads named columns at once.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,9 @@ from bbb_core.errors import InputError
 from bbb_core.io.columns import Column, check_cells
 from bbb_core.io.delimited import DelimitedRows
 from bbb_core.io.files import shown
-from bbb_core.io.tables import Rows, TableFile
+from bbb_core.io.tables import Rows, Table, TableFile
 
-__all__ = ["SUFFIXES", "numbered", "open_source", "source_files"]
+__all__ = ["SUFFIXES", "numbered", "open_table", "read_table", "source_files"]
 
 SUFFIXES = {
     "csv": "text", "tsv": "text", "tab": "text", "txt": "text",
@@ -29,7 +33,7 @@ MOST_FILES = 10_000
 """Tables of a folder."""
 
 
-def open_source(
+def open_table(
     path: str | Path,
     *,
     name: str = "FILE",
@@ -46,8 +50,19 @@ def open_source(
         with a header; text and JSON may be gzipped. Or a folder: its ``metadata.*`` if there is
         one (a list beside images), else all its tables, which must have one format and the same
         columns; other files are left alone.
-    name, needs, separator, notation
-        See `bbb_core.io.tables.open_table`.
+    name
+        The option or argument, as messages call it.
+    needs
+        Columns by which the separator of text is recognised.
+    separator
+        A key of `SEPARATORS`; by default the one that parts the header into `needs`.
+    notation
+        How numbers are written in text, a key of `NOTATIONS`. It is never guessed.
+
+    Returns
+    -------
+    TableFile
+        With the attribute ``columns`` and the methods ``need`` and ``read``.
 
     Raises
     ------
@@ -60,7 +75,7 @@ def open_source(
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "1.jsonl").write_text('{"group": "NA"}\n{"group": null}\n')
     >>> _ = (folder / "2.jsonl").write_text('{"group": true}\n')
-    >>> table = open_source(folder).read(labels=["group"])
+    >>> table = open_table(folder).read(labels=["group"])
     >>> list(table.labels["group"].categories), table.missing, table.place(2).split(", ")[1]
     (['NA', 'True'], {'group': 1}, 'line 1 of 2.jsonl')
     """
@@ -70,8 +85,54 @@ def open_source(
     return TableFile(rows, notation=notation)
 
 
+def read_table(
+    path: str | Path,
+    *,
+    labels: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    counts: Sequence[str] = (),
+    name: str = "FILE",
+    separator: str | None = None,
+    notation: str = "1234.5",
+) -> Table:
+    r"""Read named columns of a table; the others are left alone.
+
+    Labels are text as written, ``NA``, ``None`` and ``null`` too: only an empty cell is missing.
+    Numbers and counts are parsed strictly. Sizes are bounded before anything is kept.
+
+    Parameters
+    ----------
+    labels, numbers, counts
+        Columns to read as text, as float64 with NaN for empty cells, and as whole numbers.
+    path, name, separator, notation
+        See `open_table`.
+
+    Raises
+    ------
+    InputError
+        See `open_table` and `TableFile.read`; the message names file, line and column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "scores.csv"
+    >>> _ = file.write_text("race,score\nNA,0.5\n,0.25\n")
+    >>> table = read_table(file, labels=["race"], numbers=["score"])
+    >>> list(table.labels["race"].categories), table.numbers["score"].tolist(), table.missing
+    (['NA'], [0.5, 0.25], {'race': 1, 'score': 0})
+    """
+    file = open_table(
+        path,
+        name=name,
+        needs=[*labels, *numbers, *counts],
+        separator=separator,
+        notation=notation,
+    )
+    return file.read(labels=labels, numbers=numbers, counts=counts)
+
+
 def source_files(path: str | Path, *, name: str = "FILE") -> list[Path]:
-    """Return the files that `open_source` reads, in the order of their names.
+    """Return the files that `open_table` reads, in the order of their names.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from bbb_core.balance.count_files import read_confusion, read_counts
 from bbb_core.errors import InputError
 from bbb_core.io.files import read_text
-from bbb_core.io.tables import open_table, read_table
+from bbb_core.io.sources import open_table, read_table
 
 FUZZ = settings(max_examples=120, derandomize=True, deadline=None, database=None)
 

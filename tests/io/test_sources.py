@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bbb_core.errors import InputError
 from bbb_core.io import arrow, records
 from bbb_core.io.labels import crossed, likely, matched, merged, pattern
-from bbb_core.io.sources import open_source, source_files
+from bbb_core.io.sources import open_table, source_files
 
 FRAME = pd.DataFrame({
     "g": ["a", None, "NA", "wöman, x"] * 2, "x": [1, 2.5, None, -4] * 2, "n": range(8),
@@ -57,7 +57,7 @@ def cells(table):
 
 def read(path, **options):
     roles = {"labels": ["g", "b"], "numbers": ["x"], "counts": ["n"]}
-    return open_source(path, needs=["g"], **options).read(**roles)
+    return open_table(path, needs=["g"], **options).read(**roles)
 
 
 def expected(frame=FRAME):
@@ -103,7 +103,7 @@ def test_json_by_columns(tmp_path, form):
 def test_json_of_records_by_name(tmp_path, text, keys, values):
     path = tmp_path / "t.json"
     path.write_text(text)
-    table = open_source(path).read(labels=["key"], numbers=["x.y"])
+    table = open_table(path).read(labels=["key"], numbers=["x.y"])
     assert list(table.labels["key"]) == keys
     np.testing.assert_array_equal(table.numbers["x.y"], values)
 
@@ -111,7 +111,7 @@ def test_json_of_records_by_name(tmp_path, text, keys, values):
 def test_numbers_of_json_are_its_own_whatever_the_notation(tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text('{"x": 1.200}\n{"x": "1.200"}\n')
-    numbers = open_source(path, notation="1.234,5").read(numbers=["x"]).numbers["x"]
+    numbers = open_table(path, notation="1.234,5").read(numbers=["x"]).numbers["x"]
     assert numbers.tolist() == [1.2, 1200.0]
 
 
@@ -139,7 +139,7 @@ def test_numbers_of_json_are_its_own_whatever_the_notation(tmp_path):
 def test_what_is_no_table_gets_one_line(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError, match=message):
-        open_source(tmp_path / name).read(labels=["g"])
+        open_table(tmp_path / name).read(labels=["g"])
 
 
 @pytest.mark.parametrize("value", ["1e400", "9" * 400, "-1", "0.5", '"x"', "null"])
@@ -147,7 +147,7 @@ def test_counts_of_json_are_whole(tmp_path, value):
     path = tmp_path / "t.jsonl"
     path.write_text(f'{{"n": 3}}\n{{"n": {value}}}\n')
     with pytest.raises(InputError, match=r"line 2, column 'n'|no valid JSON"):
-        open_source(path).read(counts=["n"])
+        open_table(path).read(counts=["n"])
 
 
 def test_sizes_are_bounded(tmp_path, monkeypatch):
@@ -155,15 +155,15 @@ def test_sizes_are_bounded(tmp_path, monkeypatch):
     table = pa.table({"g": pa.array(np.zeros(1_000_000))})
     pa.feather.write_feather(table, tmp_path / "t.feather", compression="zstd", chunksize=1_000_000)
     assert (tmp_path / "t.feather").stat().st_size < 10_000
-    assert len(open_source(tmp_path / "t.feather").read(numbers=["g"])) == 1_000_000
+    assert len(open_table(tmp_path / "t.feather").read(numbers=["g"])) == 1_000_000
     monkeypatch.setattr(arrow, "MOST_UNPACKED", 7_000_000)
     with pytest.raises(InputError, match="unpacks to more than 7000000 bytes"):
-        open_source(tmp_path / "t.feather").read(numbers=["g"])
+        open_table(tmp_path / "t.feather").read(numbers=["g"])
     monkeypatch.setattr(records, "MOST_WHOLE", 1000)
     for name, data in (("t.json", b" " * 1001), ("t.json.gz", gzip.compress(b" " * 1001))):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(InputError, match="more than 1000 bytes"):
-            open_source(tmp_path / name)
+            open_table(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -179,18 +179,18 @@ def test_folders_that_are_no_table(tmp_path, files, message):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=message):
-        open_source(tmp_path)
+        open_table(tmp_path)
 
 
 def test_a_list_beside_images_and_records_that_lack_what_is_empty(tmp_path):
     (tmp_path / "a.csv").write_text("other\n1\n")
     (tmp_path / "metadata.jsonl").write_text('{"g": "a"}\n')
-    assert open_source(tmp_path).columns == ("g",)
+    assert open_table(tmp_path).columns == ("g",)
     shards = tmp_path / "shards"
     shards.mkdir()
     (shards / "1.jsonl").write_text('{"g": "a"}\n')
     (shards / "2.jsonl").write_text('{"x": 1}\n')
-    table = open_source(shards).read(labels=["g"], numbers=["x"])
+    table = open_table(shards).read(labels=["g"], numbers=["x"])
     assert table.missing == {"g": 1, "x": 1}
 
 
@@ -207,7 +207,7 @@ def test_damaged_arrow_and_json_end_in_a_value_or_one_line(tmp_path_factory, dat
         whole[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
     path.write_bytes(whole)
     with contextlib.suppress(InputError):
-        open_source(path).read(labels=["g", "b"], numbers=["x"], counts=["n"])
+        open_table(path).read(labels=["g", "b"], numbers=["x"], counts=["n"])
 
 
 def test_labels_are_merged_crossed_and_cut():

@@ -14,7 +14,7 @@ import pytest
 from bbb_core.errors import InputError
 from bbb_core.io import columns, delimited, parquet
 from bbb_core.io.columns import NOTATIONS, Notation, Unreadable
-from bbb_core.io.tables import open_table, read_table
+from bbb_core.io.sources import open_table, read_table
 
 
 @pytest.fixture

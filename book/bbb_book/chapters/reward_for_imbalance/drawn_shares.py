@@ -10,7 +10,7 @@ import numpy as np
 from bbb_book.data import emoji
 from bbb_book.scorers.caption_bias import GROUPS
 from bbb_core.errors import InputError
-from bbb_core.io.tables import read_table
+from bbb_core.io.sources import read_table
 
 __all__ = ["LEAN", "SYNTHETIC", "generators", "generators_said", "load_shares"]
 
