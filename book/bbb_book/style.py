@@ -1,4 +1,4 @@
-"""House style of the figures: colour-blind safe, print-safe, one width, no titles."""
+"""House style: figures colour-blind safe, print-safe, of one width; no cell of a table is cut."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from cycler import cycler
 from matplotlib.figure import Figure
 
@@ -18,6 +19,7 @@ from bbb_core.errors import InputError
 
 __all__ = ["COLOURS", "DPI", "RC", "WIDTH", "Look", "figure", "house", "palette", "picture_grid"]
 
+pd.options.display.max_colwidth = None
 P = ParamSpec("P")
 WIDTH = 6.5
 DPI = 200

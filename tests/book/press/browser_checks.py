@@ -35,6 +35,7 @@ class Seen:
     width: int
     wide: list[str]
     unreachable: list[str]
+    squeezed: list[str]
 
 
 _SCROLLS = "['auto', 'scroll'].includes(getComputedStyle(e).overflowX)"
@@ -46,6 +47,11 @@ _UNREACHABLE = f"""[...document.querySelectorAll('.bd-article *')]
   .filter(e => {_SCROLLS} && e.scrollWidth > e.clientWidth + 1)
   .filter(e => e.tabIndex < 0 && !e.querySelector('a[href], button, [tabindex="0"]'))
   .map(e => e.outerHTML.slice(0, 120))"""
+_SQUEEZED = """[...document.querySelectorAll('.bd-article img')]
+  .filter(e => e.naturalWidth && e.clientHeight)
+  .filter(e => Math.abs(Math.log(
+    e.clientWidth / e.clientHeight * e.naturalHeight / e.naturalWidth)) > 0.03)
+  .map(e => `${e.clientWidth} x ${e.clientHeight}: ${e.alt}`.slice(0, 80))"""
 _FILTERED = """[...document.querySelectorAll('.bd-article :is(img, svg, canvas)')]
   .filter(e => getComputedStyle(e).filter !== 'none').map(e => e.alt || e.outerHTML.slice(0, 80))"""
 
@@ -91,8 +97,9 @@ def visit(browser: Any, page: str) -> Seen:
     width = tab.evaluate("document.documentElement.scrollWidth")
     wide = tab.evaluate(_WIDE) if width > PHONE["width"] else []
     unreachable = tab.evaluate(_UNREACHABLE)
+    squeezed = tab.evaluate(_SQUEEZED)
     context.close()
-    return Seen(errors, addresses, findings, filtered, schemes, width, wide, unreachable)
+    return Seen(errors, addresses, findings, filtered, schemes, width, wide, unreachable, squeezed)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -120,6 +127,11 @@ def test_pictures_keep_their_colours_in_the_dark(seen, page):
 @pytest.mark.parametrize("page", PAGES)
 def test_a_phone_scrolls_a_page_one_way_only(seen, page):
     assert seen(page).width <= PHONE["width"], seen(page).wide
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pictures_keep_their_shape_on_a_phone(seen, page):
+    assert seen(page).squeezed == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -89,6 +89,12 @@ def test_nothing_is_unresolved(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_no_cell_of_a_table_is_cut(page):
+    cells = [cell.get_text().strip() for cell in soup(page).select("table :is(td, th)")]
+    assert [text for text in cells if text.endswith(("...", "…"))] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_within_the_book_lead_somewhere(page):
     for link in soup(page).select("article a[href]"):
         name, _, anchor = link["href"].partition("#")
