@@ -73,6 +73,8 @@ def reference() -> None:
 def reproduce() -> None:
     """Recompute everything with empty caches and print what differs beyond rounding.
 
+    An interrupted run goes on where it stopped when it is called again.
+
     Fails if a claim has another verdict, a value outside the stored interval, or no record.
     """
     from bbb_book.press import book as workshop

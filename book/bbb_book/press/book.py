@@ -35,6 +35,7 @@ from bbb_book.results.collect import FORMAT, broken, claims_of, collect, read_cl
 from bbb_book.results.comparison import Comparison, absent, compare
 from bbb_book.results.family import with_family
 from bbb_core import progress
+from bbb_core.device import describe
 from bbb_core.errors import InputError
 from bbb_core.io.writing import workspace, write_json, write_text
 
@@ -249,11 +250,16 @@ def reproduce(book: Path, *, say: Say) -> Comparison:
 
     Compared are the claims with the reference claims, and the artefacts that the repository
     brings along with those that this run computed, except results called ``seconds``: durations.
+    An interrupted reproduction goes on: what it computed lies in ``_build/reproduce`` until it
+    is whole, and is used again where code, parameters, inputs, versions and machine are the same.
     """
     before = read_claims(_reference(book))
+    cache = book / "_build" / "reproduce"
+    kept = _unfinished(cache)
+    if kept:
+        say(f"going on with {kept} results computed before; to begin anew, remove {cache}")
     with (
-        fresh_cache(book) as cache,
-        environment(BBB_RECOMPUTE="1"),
+        environment(BBB_CACHE_DIR=str(cache.resolve()), BBB_RECOMPUTE="1"),
         workspace(book / "_build") as folder,
     ):
         notebooks = run_chapters(book, "book", folder, say=say)
@@ -263,13 +269,26 @@ def reproduce(book: Path, *, say: Say) -> Comparison:
             if name in measured:
                 say(f"not compared: {name} ({reason})")
         found = compare(before, claims)
-        for path in sorted(cache.glob("artefacts/*/manifest.json")):
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            lines = [
-                line for line in manifest.get("differences", []) if not line.startswith("seconds:")
-            ]
-            found.artefacts.extend(f"{manifest['name']}: {line}" for line in lines)
+    for path in sorted(cache.glob("artefacts/*/manifest.json")):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        lines = [
+            line for line in manifest.get("differences", []) if not line.startswith("seconds:")
+        ]
+        found.artefacts.extend(f"{manifest['name']}: {line}" for line in lines)
+    shutil.rmtree(cache, ignore_errors=True)
     return found
+
+
+def _unfinished(cache: Path) -> int:
+    """Count the results of a reproduction that broke off; drop those of another environment."""
+    kept, here = 0, describe()
+    for path in sorted(cache.glob("artefacts/*/manifest.json")):
+        machine = json.loads(path.read_text(encoding="utf-8"))["machine"]
+        if all(machine[name] == here[name] for name in ("python", "system", "versions")):
+            kept += 1
+        else:
+            shutil.rmtree(path.parent)
+    return kept
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from bbb_book.press import site
 from bbb_book.press.failures import BuildFailed, ChapterFailed
 from bbb_book.results.artefacts import committed_dir
 from bbb_book.results.comparison import Comparison
+from bbb_core.device import describe
 from bbb_core.errors import InputError
 
 
@@ -110,3 +111,28 @@ def test_a_reproduction_reports_every_difference(book):
     assert found.differs == ["sample-largest: value was 0.98, is 0.9871234"]
     assert found.within == ["sample-level: agrees within its interval; value was 0.49, is 0.5"]
     assert "not compared: sample-later (data not at hand)" in said
+
+
+def test_an_interrupted_reproduction_goes_on(book):
+    quiet = lambda line: None  # noqa: E731
+    workshop.reference(book, say=quiet)
+    cache = book / "_build" / "reproduce"
+    here = describe()
+    elsewhere = here | {"versions": here["versions"] | {"numpy": "1.0"}}
+    for name, machine in (("mine", here), ("other", elsewhere)):
+        folder = cache / "artefacts" / name
+        folder.mkdir(parents=True)
+        manifest = {"name": name, "machine": machine, "differences": ["x: differs", "seconds: 1"]}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    path = book / "sample.md"
+    whole = path.read_text()
+    path.write_text(whole.replace("value=0.9871234", "value=None"))
+    with pytest.raises(ChapterFailed):
+        workshop.reproduce(book, say=quiet)
+    assert [folder.name for folder in (cache / "artefacts").iterdir()] == ["mine"]
+    path.write_text(whole)
+    said: list[str] = []
+    found = workshop.reproduce(book, say=said.append)
+    assert said[0].startswith("going on with 1 results computed before")
+    assert (found.artefacts, found.differs) == (["mine: x: differs"], [])
+    assert not cache.exists()
