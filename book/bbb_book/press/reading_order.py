@@ -7,6 +7,9 @@ the page
 - the cell tagged `lead` moves before the box *What this chapter establishes*, and
 - the parameters and the hidden set-up cells of the opening move to the end of *Run it yourself*,
   which closes with the page's files to take away.
+
+Its last sections are *What would change our mind*, *Exercises* where it teaches (solutions folded),
+*What was registered* and *Run it yourself*.
 """
 
 from __future__ import annotations
