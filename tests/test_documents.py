@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted(p for room in ("bbb_core", "book/bbb_book") for p in (ROOT / room).rglob("*.py"))
 BIBLIOGRAPHY = set(re.findall(r"@\w+\{([^,\s]+),", (ROOT / "book/references.bib").read_text()))
 ROOMS = ("alignment", "balance", "diffusion", "embedding", "prompts", "stats", "theory")
-NAMES = re.findall(r"`((?:\w+\.)+[a-zA-Z_]\w*)`", (ROOT / "book/notation.md").read_text())
+NOTATION = (ROOT / "book/notation.md").read_text(encoding="utf-8")
+NAMES = re.findall(r"`((?:\w+\.)+[a-zA-Z_]\w*)`", NOTATION)
 FULL = re.compile(r"`(bbb_(?:core|book)(?:\.\w+)+)`")
 
 
@@ -102,3 +103,24 @@ def test_citation_keys_stand_in_the_bibliography() -> None:
     missing = {key: place for key, place in cited.items() if key not in BIBLIOGRAPHY}
     assert cited
     assert not missing, f"cited but not in references.bib: {missing}"
+
+
+STATED = re.compile(r"\{prf:(?:definition|theorem)\} (.+)\n:label: (\S+)\n(:nonumber:)?")
+
+
+def test_definitions_and_theorems_are_stated_once_and_listed() -> None:
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md")]
+    stated = [found for page in pages for found in STATED.findall(page)]
+    labels = {}
+    for title, label, unnumbered in stated:
+        number = re.match(r"[DT]\d+[ab]?(?=: [a-zW])", title)
+        assert number, f"{label} has no number of its own: {title}"
+        assert unnumbered, f"{label} would get a second number"
+        assert number[0] not in labels, f"{number[0]} is stated twice"
+        labels[number[0]] = label
+    listed = re.findall(r"^\| \{prf:ref\}`(\w+) <([\w-]+)>`", NOTATION, re.MULTILINE)
+    assert dict(listed) == labels
+    assert len(listed) == len(stated) == len({title.partition(": ")[2] for title, *_ in stated})
+    for page in pages:
+        for number, label in re.findall(r"\{prf:ref\}`([DT]\d+[ab]?) <([\w-]+)>`", page):
+            assert labels[number] == label
