@@ -26,8 +26,8 @@ DRAWN = (
 )
 FIXED = (
     "occupations? groups? group prompts? neutral tones? regimes scorers? sets pictures people "
-    "strategies encoders kinds attributes level prompts scenarios stages laws estimates shares "
-    "skin nearby requested random requests trained generators pairs shapes ends together"
+    "strategies encoders kinds attributes level prompts scenarios stages distributions estimates "
+    "shares skin nearby requested random requests trained generators pairs shapes ends together"
 )
 NUMBER = rf"(?:{COUNTS.replace(' ', '|')})"
 PLAIN = re.compile(
@@ -89,7 +89,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "more readings hardly do": EXACT,
         "than with five": EXACT,
     },
-    "fig-human-worlds": {"Nothing here": DESIGN, "all readers share": "name of the scenario"},
+    "fig-human-worlds": {"Nothing here": DESIGN, "all annotators share": "name of the scenario"},
     "fig-imbalance-ways": {"all drawn from the same noise": DESIGN},
     "fig-imbalance-region": {"nothing about large ones": "bounds near one, see the table"},
     "fig-imbalance-guidance": {"weight 1": "definition", "does not always": "a glued count"},

@@ -92,7 +92,7 @@ def agreement_table(drawn: Mapping[str, Any]) -> pd.DataFrame:
     k = len(READINGS)
     table = np.bincount(first.astype(int) * k + second, minlength=k * k).reshape(k, k)
     rows = pd.Index([f"nearest drawing: {r}" for r in READINGS], name="read as")
-    return pd.DataFrame(table, index=rows, columns=[f"second reader: {r}" for r in READINGS])
+    return pd.DataFrame(table, index=rows, columns=[f"second classifier: {r}" for r in READINGS])
 
 
 def second_separation(drawn: Mapping[str, Any]) -> dict[str, float]:
@@ -130,7 +130,7 @@ def correction(drawn: Mapping[str, Any], *, size: int, steps: int) -> dict[str, 
 def correction_table(drawn: Mapping[str, Any], *, size: int, steps: int) -> pd.DataFrame:
     """Return the shares of all neutral images: two readers, and the second one corrected."""
     rows = {}
-    for name, key in (("nearest drawing", "group"), ("second reader", "second")):
+    for name, key in (("nearest drawing", "group"), ("second classifier", "second")):
         counts = counts_of(np.asarray(drawn[f"neutral_{key}_codes"]).ravel())
         ends = multinomial_intervals(counts)
         rows[name] = [
@@ -138,7 +138,7 @@ def correction_table(drawn: Mapping[str, Any], *, size: int, steps: int) -> pd.D
             for k, (low, high) in zip(counts, ends, strict=True)
         ]
     made = _corrected(drawn, size, steps)
-    rows["second reader, corrected"] = [
+    rows["second classifier, corrected"] = [
         ""
         if made is None
         else f"{made.shares[r]:.2f} [{made.interval[r][0]:.2f}, {made.interval[r][1]:.2f}]"

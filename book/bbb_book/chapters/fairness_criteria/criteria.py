@@ -51,7 +51,7 @@ def shares_table(generator: FiniteGenerator) -> pd.DataFrame:
     """Return the reader's share, the distance and the internal share of each group, rounded."""
     rows = {
         group: {
-            "reader's share": generator.share(group),
+            "classifier's share": generator.share(group),
             "TV to the prompt that names it": generator.distances()[group],
             "internal share": generator.internal_shares()[group],
         }

@@ -28,7 +28,7 @@ def laws(generator: FiniteGenerator) -> Figure:
         for picture, reading in zip(generator.pictures, generator.readings, strict=True)
     ]
     axes.set_xticks(places, labels)
-    axes.set(xlabel="picture (what the reader calls it)", ylabel="probability")
+    axes.set(xlabel="picture (what the classifier calls it)", ylabel="probability")
     axes.grid(axis="x", visible=False)
     axes.legend()
     return made

@@ -38,14 +38,14 @@ __all__ = [
 def show_levels(encoders: Sequence[Encoder], *, confidence: float) -> None:
     """Glue how many encoders surely lean to women, to men, and agree from prompts to images."""
     signs = {}
-    for name in ("lean of prompts", "lean of images"):
+    for name in ("signed position of prompts", "signed imbalance of images"):
         ends = [joint_mean(e.mean(*LEVELS[name]), len(encoders), confidence) for e in encoders]
         signs[name] = np.array([(low > 0) * 1 - (high < 0) * 1 for _, low, high in ends])
-    images = signs["lean of images"]
+    images = signs["signed imbalance of images"]
     show_number("n-encoders", len(encoders), digits=0)
     show_number("images-to-women", (images > 0).sum(), digits=0)
     show_number("images-to-men", (images < 0).sum(), digits=0)
-    show_number("levels-against", (signs["lean of prompts"] * images < 0).sum(), digits=0)
+    show_number("levels-against", (signs["signed position of prompts"] * images < 0).sum(), digits=0)
 
 
 def record_named(encoders: Sequence[Encoder], *, confidence: float) -> Any:

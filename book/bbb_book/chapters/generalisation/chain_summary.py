@@ -47,8 +47,8 @@ STAGES: Mapping[str, tuple[str, str]] = {
 """Pairs of neighbouring quantities whose rank correlation over occupations is followed."""
 
 LEVELS: Mapping[str, tuple[str, ...]] = {
-    "lean of prompts": ("prompt_lean",),
-    "lean of images": ("image_lean",),
+    "signed position of prompts": ("prompt_lean",),
+    "signed imbalance of images": ("image_lean",),
     "score gap": ("score_gap", "plain"),
 }
 """Measures of `Encoder.mean` whose means over occupations are compared between encoders."""

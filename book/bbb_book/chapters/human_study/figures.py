@@ -19,9 +19,9 @@ __all__ = ["planned", "recovery", "right_labels", "worlds"]
 _NAMES = {
     "screened": "a third careless,\nscreened",
     "unscreened": "a third careless,\nnobody dropped",
-    "agreed": "careful readers",
+    "agreed": "careful annotators",
     "unreadable": "unreadable images\nof one group",
-    "misread": "an error that\nall readers share",
+    "misread": "an error that\nall annotators share",
 }
 
 
@@ -67,7 +67,7 @@ def recovery(found: Collected, planted: pd.Series) -> Figure:
 def right_labels(found: Mapping[str, pd.DataFrame], *, confidence: float) -> Figure:
     """Draw the shares of right labels by Dawid and Skene and by majority, per scenario."""
     names = {
-        "agreed": "careful readers",
+        "agreed": "careful annotators",
         "few": "three readings",
         "screened": "careless screened out",
         "unscreened": "a third careless",

@@ -93,7 +93,7 @@ def certificate_table(made: Mapping[str, Any]) -> pd.DataFrame:
                 "from": f"{row['first']:.3f}",
                 "to": f"{row['second']:.3f}",
                 "k*": row["step"],
-                "law of x_k*": f"{row['law_bound']:.2f}",
+                "distribution of x_k*": f"{row['law_bound']:.2f}",
                 "changes after": f"{row['change_bound']:.2f}",
                 "certified bound": f"{row['bound']:.2f}",
                 "measured change": f"{row['difference']:.2f} [{low:.2f}, {high:.2f}]",

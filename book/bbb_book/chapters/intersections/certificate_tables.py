@@ -18,17 +18,17 @@ def certificate_table(made: Mapping[str, Any]) -> pd.DataFrame:
     rows = [
         {
             "prompts": f"{row['occupation']}, {row['first']:.3g} to {row['second']:.3g}",
-            "reader": row["reader"],
+            "classifier": row["reader"],
             "values": row["values"],
             "k*": row["step"],
-            "law of x_k*": f"{row['law_bound']:.2f}",
+            "distribution of x_k*": f"{row['law_bound']:.2f}",
             "changes after": f"{row['change_bound']:.2f}",
             "certified bound": f"{row['bound']:.2f}",
             "measured distance": f"{row['distance']:.2f} (at least {row['low']:.2f})",
         }
         for row in made["rows"]
     ]
-    return pd.DataFrame(rows).set_index(["prompts", "reader"])
+    return pd.DataFrame(rows).set_index(["prompts", "classifier"])
 
 
 def certificate_margin(made: Mapping[str, Any]) -> float:

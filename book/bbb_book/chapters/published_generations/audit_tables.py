@@ -47,7 +47,7 @@ def assumption_table(
             ".0f",
         ),
         "reader": (
-            f"the reader errs on {reader_error:.0%} of images",
+            f"the classifier errs on {reader_error:.0%} of images",
             f"imbalanced all the same, of {m}",
             ".0f",
         ),

@@ -52,7 +52,7 @@ def defect(table: pd.DataFrame) -> Figure:
         style = look.lines(marker=look.marker)
         axes.plot(table["lean"], table[column], label=names[column], **style)
     axes.set(
-        xlabel="lean to group a, as a share of the leak", ylabel="difference of the two shares"
+        xlabel="skew to group a, as a share of the leak", ylabel="difference of the two shares"
     )
     axes.legend()
     return made

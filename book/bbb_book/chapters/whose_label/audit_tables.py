@@ -65,7 +65,7 @@ def price_table(table: pd.DataFrame, rates: Any, *, share: float) -> pd.DataFram
             for n in sizes
             for k in dict.fromkeys(shown)
         }
-    ).reindex(APPROACHES)
+    ).reindex(APPROACHES).rename_axis("method")
 
 
 def rates_table(noticed: Any, rows: Sequence[int], repeats: int) -> pd.DataFrame:

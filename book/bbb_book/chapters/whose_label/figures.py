@@ -76,7 +76,7 @@ def estimates(table: pd.DataFrame, rates: Any, *, share: float, n: int) -> Figur
         else:
             axes.plot(at, middle, label=name, **look.points())
     axes.set_xticks(range(len(names)), names)
-    axes.set(xlabel="mean error of the reader", ylabel="share of women", ylim=(0, 1.02))
+    axes.set(xlabel="mean error of the classifier", ylabel="share of women", ylim=(0, 1.02))
     axes.grid(axis="x", visible=False)
     made.legend(ncols=5, loc="outside upper center", fontsize=9, frameon=False)
     return made
@@ -106,7 +106,7 @@ def verdict_bars(table: pd.DataFrame, rates: Any, *, sizes: Sequence[int]) -> Fi
             if i == 0:
                 axes[i, k].set_title(road)
         axes[i, 0].set_ylabel(f"n = {n}")
-    made.supxlabel("mean error of the reader, per cent", fontsize=10)
+    made.supxlabel("mean error of the classifier, per cent", fontsize=10)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     made.legend(handles, labels, ncols=3, loc="outside upper center", fontsize=9, frameon=False)
     return made
