@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bbb_book.results.claims import Record as Record
     from bbb_book.results.claims import record as record
     from bbb_book.results.claims import register_table as register_table
+    from bbb_book.results.claims import show_count as show_count
     from bbb_book.results.claims import show_number as show_number
     from bbb_book.results.register import Claim as Claim
     from bbb_book.results.register import load_register as load_register
@@ -36,6 +37,7 @@ _HOME = {
     "record_or_say": "unmeasured",
     "register_table": "claims",
     "say": "unmeasured",
+    "show_count": "claims",
     "show_number": "claims",
     "show_or_say": "unmeasured",
 }

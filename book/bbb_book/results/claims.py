@@ -16,7 +16,7 @@ from bbb_book.results.register import Claim, claim, load_register, rounded
 from bbb_book.results.rules import Rule, State, Verdict
 from bbb_core.errors import InputError
 
-__all__ = ["Claim", "Record", "Rule", "record", "register_table", "show_number"]
+__all__ = ["Claim", "Record", "Rule", "record", "register_table", "show_count", "show_number"]
 
 _HIDDEN = "application/papermill.record/"
 
@@ -172,6 +172,27 @@ def show_number(name: str, x: SupportsFloat, *, digits: int = 2) -> str:
     if digits < 0:
         raise InputError(f"digits must be 0 or more, not {digits}.")
     text = rounded(_finite(name, "x", x), digits)
+    _glue(name, text)
+    return text
+
+
+def show_count(name: str, k: SupportsIndex, n: SupportsIndex) -> str:
+    """Glue how many of how many, as one would say it, and return that text.
+
+    Raises
+    ------
+    InputError
+        If not 0 <= k <= n, or n is zero.
+
+    Examples
+    --------
+    >>> show_count("missed", 0, 2000), show_count("missed", 3, 2000), show_count("missed", 5, 5)
+    ('none of 2,000', '3 of 2,000', 'all 5')
+    """
+    hits, of = k.__index__(), n.__index__()
+    if not 0 <= hits <= of or of == 0:
+        raise InputError(f"'{name}': k and n must be counts with k at most n, not {k} and {n}.")
+    text = f"all {of:,}" if hits == of else f"{hits:,} of {of:,}" if hits else f"none of {of:,}"
     _glue(name, text)
     return text
 

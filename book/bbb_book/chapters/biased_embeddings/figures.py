@@ -111,9 +111,16 @@ def tightness(by_separation: pd.DataFrame, by_steps: pd.DataFrame) -> Figure:
     rows = by_separation.sort_values("separation")
     for axes, x, data in ((left, "separation", rows), (right, "steps", by_steps)):
         axes.plot(data[x], data.path_ratio, label="path KL", **looks["path"].lines(marker="o"))
-        axes.plot(data[x], data.law_ratio, label="KL of distributions", **looks["law"].lines(marker="s"))
+        axes.plot(
+            data[x], data.law_ratio, label="KL of distributions", **looks["law"].lines(marker="s")
+        )
         axes.axhline(1, color="black", linewidth=0.8)
-    left.plot(rows.separation, rows.limit, label="ceiling of KL of distributions", **looks["limit"].lines())
+    left.plot(
+        rows.separation,
+        rows.limit,
+        label="ceiling of KL of distributions",
+        **looks["limit"].lines(),
+    )
     left.set(xlabel="separation $m/s$", ylabel="bound / exact total variation")
     right.plot(
         by_steps.steps, by_steps.gap, label="sampler's TV / mixture's", **looks["gap"].lines()

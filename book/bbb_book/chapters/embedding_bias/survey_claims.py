@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from bbb_book.chapters.embedding_bias.survey import Survey, labour_correlation
 from bbb_book.chapters.embedding_bias.survey_tables import agreements
-from bbb_book.results.claims import Record, record
-from bbb_book.results.unmeasured import record_or_say
+from bbb_book.results.claims import Record, record, show_count
+from bbb_book.results.rules import NOT_MEASURED
+from bbb_book.results.unmeasured import record_or_say, say
 from bbb_core.stats import Estimate, binomial_interval
 
-__all__ = ["record_agreement", "record_bias", "record_flip", "record_labour"]
+__all__ = ["record_agreement", "record_bias", "record_flip", "record_labour", "show_bias"]
 
 _SPECS = {"clip": "open_clip"}
 """Encoders whose specification starts with another word than their claims."""
@@ -28,13 +29,27 @@ def _record(claim: str, found: Estimate | None, n: int | None = None) -> Record 
     return record_or_say(claim, found, n, reason="the run has no such encoder")
 
 
+def _beyond(found: Survey, confidence: float) -> tuple[int, int]:
+    """Return how many occupations differ from the baseline (Holm), and of how many."""
+    summary = found.summary(confidence=confidence)
+    return int((summary["p_holm"] < 1 - confidence).sum()), len(summary)
+
+
+def show_bias(surveys: Mapping[str, Survey], kinds: Sequence[str], *, confidence: float) -> None:
+    """Glue ``KIND-beyond``: how many occupations lie beyond the baseline, of how many."""
+    for kind in kinds:
+        if (found := _find(surveys, kind)) is None:
+            say(f"{kind}-beyond", NOT_MEASURED)
+        else:
+            show_count(f"{kind}-beyond", *_beyond(found, confidence))
+
+
 def record_bias(surveys: Mapping[str, Survey], kind: str, *, confidence: float) -> Record | None:
     """Record ``KIND-occupation-bias``: the share of occupations beyond the baseline (Holm)."""
     found = _find(surveys, kind)
     if found is None:
         return _record(f"{kind}-occupation-bias", None)
-    summary = found.summary(confidence=confidence)
-    k, n = int((summary["p_holm"] < 1 - confidence).sum()), len(summary)
+    k, n = _beyond(found, confidence)
     low, high = binomial_interval(k, n, confidence=confidence)
     return record(f"{kind}-occupation-bias", value=k / n, low=low, high=high, n=n)
 

@@ -45,7 +45,9 @@ def show_levels(encoders: Sequence[Encoder], *, confidence: float) -> None:
     show_number("n-encoders", len(encoders), digits=0)
     show_number("images-to-women", (images > 0).sum(), digits=0)
     show_number("images-to-men", (images < 0).sum(), digits=0)
-    show_number("levels-against", (signs["signed position of prompts"] * images < 0).sum(), digits=0)
+    show_number(
+        "levels-against", (signs["signed position of prompts"] * images < 0).sum(), digits=0
+    )
 
 
 def record_named(encoders: Sequence[Encoder], *, confidence: float) -> Any:

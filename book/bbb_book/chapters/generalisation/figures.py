@@ -54,7 +54,7 @@ def forest(encoders: Sequence[Encoder], *, confidence: float = 0.95) -> Figure:
 
 @house
 def scatter(encoders: Sequence[Encoder]) -> Figure:
-    """Draw signed imbalance of the images against signed position of the prompts, a panel per encoder."""
+    """Draw the images' signed imbalance against the prompts' signed position, per encoder."""
     columns = min(3, len(encoders))
     rows = -(-len(encoders) // columns)
     made, panels = figure(rows, columns, height=0.5 + 1.75 * rows, sharey=True, squeeze=False)
@@ -67,14 +67,16 @@ def scatter(encoders: Sequence[Encoder]) -> Figure:
         axes.set_ylim(-1.08, 1.08)
     for axes in panels.flat[len(encoders) :]:
         axes.set_axis_off()
-    made.supxlabel("signed position of the neutral prompt (-1: at the man's, 1: at the woman's)", fontsize=10)
+    made.supxlabel(
+        "signed position of the neutral prompt (-1: at the man's, 1: at the woman's)", fontsize=10
+    )
     made.supylabel("signed imbalance of its images", fontsize=10)
     return made
 
 
 @house
 def leans(encoders: Sequence[Encoder]) -> Figure:
-    """Draw signed imbalance of the images by occupation and encoder: area is size, filling is direction."""
+    """Draw signed imbalance by occupation and encoder: area is size, filling is direction."""
     table = np.stack([encoder.mean("image_lean") for encoder in encoders])
     order = np.argsort(-table.mean(0))
     made, axes = figure(height=0.9 + 0.3 * len(encoders))

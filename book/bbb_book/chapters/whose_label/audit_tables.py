@@ -12,7 +12,14 @@ from bbb_book.chapters.whose_label.simulated_audits import APPROACHES
 from bbb_book.chapters.whose_label.world import WITNESSES
 from bbb_core.stats import binomial_interval
 
-__all__ = ["error_levels", "error_table", "noticed_table", "price_table", "rates_table"]
+__all__ = [
+    "error_levels",
+    "error_table",
+    "noticed_table",
+    "price_table",
+    "rates_table",
+    "worst_count",
+]
 
 
 def error_levels(rates: Any) -> list[str]:
@@ -59,16 +66,27 @@ def price_table(table: pd.DataFrame, rates: Any, *, share: float) -> pd.DataFram
     sizes = [min(rows["n"]), max(rows["n"])]
     names = error_levels(rates)
     shown = [0, (len(names) - 1) // 2, len(names) - 1]
-    return pd.DataFrame(
-        {
-            f"n = {n}, error {names[k]}": wide[n, k].map("{:.2f}".format)
-            for n in sizes
-            for k in dict.fromkeys(shown)
-        }
-    ).reindex(APPROACHES).rename_axis("method")
+    return (
+        pd.DataFrame(
+            {
+                f"n = {n}, error {names[k]}": wide[n, k].map("{:.2f}".format)
+                for n in sizes
+                for k in dict.fromkeys(shown)
+            }
+        )
+        .reindex(APPROACHES)
+        .rename_axis("method")
+    )
 
 
 def rates_table(noticed: Any, rows: Sequence[int], repeats: int) -> pd.DataFrame:
     """Return the counts of some cases as ``noticed`` of ``audits``, one row per case and score."""
     counts = np.asarray(noticed)[list(rows)].ravel()
     return pd.DataFrame({"noticed": counts, "audits": repeats})
+
+
+def worst_count(table: pd.DataFrame, column: str, *, which: str) -> tuple[int, int]:
+    """Return the ``largest`` or ``smallest`` count of a column over settings, and of how many."""
+    rates = table[column] / table["audits"]
+    row = table.loc[rates.idxmax() if which == "largest" else rates.idxmin()]
+    return int(row[column]), int(row["audits"])
