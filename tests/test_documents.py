@@ -124,3 +124,17 @@ def test_definitions_and_theorems_are_stated_once_and_listed() -> None:
     for page in pages:
         for number, label in re.findall(r"\{prf:ref\}`([DT]\d+[ab]?) <([\w-]+)>`", page):
             assert labels[number] == label
+
+
+GLOSSARY = re.search(r"```\{glossary\}\n(.*?)```", NOTATION, re.DOTALL)
+
+
+def test_terms_are_defined_once_and_chapters_link_to_them() -> None:
+    assert GLOSSARY
+    terms = [line for line in GLOSSARY[1].splitlines() if line and line[0] != " "]
+    assert len(set(terms)) == len(terms) > 40
+    for name, one in chapters(ROOT / "book").items():
+        linked = re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)", one.text)
+        assert linked, f"{name} links to no term of the notation page"
+        unknown = {term.lower() for term in linked} - {term.lower() for term in terms}
+        assert not unknown, f"{name}: {unknown}"

@@ -178,7 +178,7 @@ def placements(generators: Sequence[Generator]) -> Figure:
         axes.plot([found.mean()] * 2, [i - 0.38, i + 0.38], color="black", linewidth=2)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set(xlabel="mean imbalance over occupations, sampling taken off (0: balance)",
+    axes.set(xlabel="mean imbalance over occupations, corrected for sampling (0: balance)",
              xlim=(-0.02, 0.52))  # fmt: skip
     _legend(axes, generators, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     return made
