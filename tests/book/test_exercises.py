@@ -13,7 +13,8 @@ FOLDED = re.compile(r"^:::\{dropdown\} Solution (\d)\n(.*?)^:::$", re.DOTALL | r
 CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 TEACHING = {
     "fairness_criteria", "biased_embeddings", "sufficient_condition", "embedding_bias",
-    "inheritance", "alignment_auditing", "reward_for_imbalance",
+    "inheritance", "alignment_auditing", "reward_for_imbalance", "alignment_mitigation",
+    "generation_mitigations", "whose_label",
 }  # fmt: skip
 
 

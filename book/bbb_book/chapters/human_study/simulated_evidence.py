@@ -166,4 +166,4 @@ def images_needed(readers: Mapping[str, Readers], imbalances: Sequence[float]) -
         name: {f"{gap:.2f}": str(images_for_power(gap, one)) for gap in imbalances}
         for name, one in readers.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("readers")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("annotators")
