@@ -140,7 +140,7 @@ def guidance() -> Figure:
         condition = torch.tensor([weight], dtype=torch.float64)
         density = oracle.density(x, condition, 0)
         left.plot(x[:, 0], density, style, color=BLUE, label=f"condition {weight:g}")
-    left.set(xticks=[-1, 1], xticklabels=["men", "women"], yticks=[], ylabel="law of images")
+    left.set(xticks=[-1, 1], xticklabels=["men", "women"], yticks=[], ylabel="density of images")
     left.legend(fontsize=7, loc="upper center")
     left.set_ylim(0, 1.75)
     t = np.linspace(0, 1, 200)
