@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,14 @@ import pandas as pd
 from scipy import stats
 
 from bbb_core import checks
+from bbb_core.balance.confusion import Confusion
 from bbb_core.balance.estimates import count_table, plug_in_imbalance
+from bbb_core.balance.labels import correct_labels
 from bbb_core.balance.shares import sampling_floor
 from bbb_core.errors import InputError
 from bbb_core.stats import holm, tv_interval
 
-__all__ = ["balance_by_prompt", "balance_p_values", "change_by_prompt"]
+__all__ = ["balance_by_prompt", "balance_p_values", "change_by_prompt", "corrected_by_prompt"]
 
 
 def balance_p_values(counts: Any, *, target: Any | None = None) -> np.ndarray:
@@ -137,6 +139,70 @@ def change_by_prompt(
         "verdict": verdict,
     }
     return pd.DataFrame(columns)
+
+
+def corrected_by_prompt(
+    counts: pd.DataFrame,
+    confusion: Confusion,
+    *,
+    target: Mapping[str, float],
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    r"""Return shares and imbalance of the true groups, corrected for the errors of the reader.
+
+    The shares s are those of `bbb_core.balance.correct_labels`, all prompts together (Bonferroni).
+    The imbalance is :math:`\sum_a (s_a - \pi_a)^+ = \sum_a (\pi_a - s_a)^+`, so intervals [l, h]
+    of the shares bound it: from below by the larger of :math:`\sum (l_a - \pi_a)^+` and
+    :math:`\sum (\pi_a - h_a)^+`, from above by the smaller of :math:`\sum (h_a - \pi_a)^+` and
+    :math:`\sum (\pi_a - l_a)^+`. It holds whenever those of the shares do.
+
+    Parameters
+    ----------
+    counts
+        Readings: a row per prompt, a column per label.
+    confusion
+        How the reader reads images of each true group.
+    target
+        Target shares by true group; a group that it lacks has 0.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``prompt``; for each true group ``NAME share``, ``NAME low``, ``NAME high``; then
+        ``imbalance``, ``low``, ``high``. Missing (NaN) where no shares at all explain the readings.
+
+    Raises
+    ------
+    InputError
+        If a label was never met in the confusion matrix, or the reader tells no groups apart.
+
+    Examples
+    --------
+    >>> errors = Confusion.from_counts({"a": {"a": 90, "b": 10}, "b": {"a": 20, "b": 80}})
+    >>> read = pd.DataFrame({"a": [90], "b": [10]}, index=pd.Index(["x"], name="prompt"))
+    >>> made = corrected_by_prompt(read, errors, target={"a": 0.5, "b": 0.5})
+    >>> made.loc["x", ["a share", "imbalance"]].round(3).tolist()
+    [1.0, 0.5]
+    """
+    level = 1 - (1 - checks.confidence_level(confidence)) / len(counts)
+    pi = np.array([target.get(group, 0.0) for group in confusion.groups])
+    ends = ("share", "low", "high")
+    rows = []
+    for _, row in counts.iterrows():
+        try:
+            made = correct_labels(row.to_dict(), confusion, confidence=level)
+        except InputError as error:
+            if "whatever the shares" not in str(error):
+                raise
+            rows.append([np.nan] * (3 * len(pi) + 3))
+            continue
+        s = np.array([(made.shares[g], *made.interval[g]) for g in confusion.groups])  # [groups, 3]
+        over, under = (s.T - pi).clip(min=0).sum(axis=1), (pi - s.T).clip(min=0).sum(axis=1)
+        distance = [over[0], max(over[1], under[2]), min(over[2], under[1], 1.0)]
+        rows.append([*s.ravel(), *distance])
+    names = [f"{group} {end}" for group in confusion.groups for end in ends]
+    columns = [*names, "imbalance", "low", "high"]
+    return pd.DataFrame(rows, columns=columns, index=counts.index.rename("prompt"))
 
 
 def _index(prompts: Sequence[str] | None, n: int) -> pd.Index:

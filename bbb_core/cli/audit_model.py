@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from bbb_core.cli.generators import completed, loaded
 from bbb_core.cli.output import (
     audited,
     named_prompts,
     report_options,
     result_options,
     save_picture,
+    table_options,
 )
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
@@ -53,18 +55,24 @@ __all__ = ["model"]
     help="To draw per prompt, or per point of --sweep.",
 )
 @click.option("--sweep", type=int, metavar="N", help="Points between two groups; see below.")
-@click.option("--readings", metavar="FILE", help="The list of --sweep, filled in.")
+@click.option("--prompts", metavar="FILE", help="Many prompts at once; see below.")
+@click.option("--classifier", metavar="SPEC", help="Of --prompts: open_clip:..., or emoji.")
+@click.option("--confusion", metavar="FILE", help="'true,LABEL,...': the reader's errors.")
+@click.option("--readings", metavar="FILE", help="The list of a first call, filled in.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
-@report_options("the certified imbalance (with --readings: the largest foretold one)")
+@table_options
+@report_options("the imbalance that the report names first")
 @result_options
 def model(**options: Any) -> None:
     """Certify how far a neutral prompt's images can be from each group prompt's, without labels.
 
     FOLDER holds a diffusers Stable Diffusion pipeline, or a checkpoint of this package (then name
-    --encoder). Sampled paths bound the total variation of two prompts' images, at every number of
-    paths and for every model; where the bound is small, the neutral prompt provably draws mostly
-    that group. A bound near 1 settles nothing: draw --images, have them read, and use `bbb audit
-    generations`. Where the bounds refute --delta, nothing that rests on it is reported.
+    --encoder); or it is the word emoji, a small generator that comes with the package, encoder and
+    prompts included (a folder of that name is ./emoji). Sampled paths bound the total variation of
+    two prompts' images, at every number of paths and for every model; where the bound is small, the
+    neutral prompt provably draws mostly that group. A bound near 1 settles nothing: draw --images,
+    have them read, and use `bbb audit generations`. Where the bounds refute --delta, nothing that
+    rests on it is reported.
 
     Certified is the model's own sampler. Samplers without noise (PNDM, DDIM with eta 0, Euler,
     DPM-Solver++) have no certificate: ask for another one by --sampler ddpm, ddim (with --eta),
@@ -78,8 +86,26 @@ def model(**options: Any) -> None:
     switch), is fitted to the readings; each neutral prompt's share follows from its position, and
     embeddings at the switch are written to feed the pipeline. That a generator obeys the law is
     empirical: the fit is tested along the sweep only, and a neutral prompt lies beside it.
+
+    --prompts draws --images of each prompt of a table and reports on all of them: a column
+    'prompt' and one of prompts per group (man,woman), or a column 'occupation' whose nouns
+    --neutral and --group put into templates with {}. --classifier names who reads the pictures:
+    open_clip:MODEL/PRETRAINED compares them with the group prompts; emoji, the reader of the
+    built-in model, comes with its error rates, and its shares are corrected. Without a classifier
+    the first call lists the pictures, and the second takes the list by --readings. An interrupted
+    call goes on when its line is repeated. --paths 0 leaves the certificates out.
     """
+    own = bool(options["neutral"] or options["groups"])
+    options = completed(options)
     options["out"] = out = require_new(options["out"])
+    if options["prompts"] is not None:
+        from bbb_core.cli.audit_prompts import audit_prompts
+
+        audit_prompts(options, own=own)
+        return
+    for name in ("classifier", "confusion"):
+        if options[name] is not None:
+            raise InputError(f"--{name} belongs to --prompts; leave it out.")
     if options["sweep"] is not None or options["readings"] is not None:
         from bbb_core.cli.audit_sweep import audit_a_sweep
 
@@ -88,19 +114,9 @@ def model(**options: Any) -> None:
     prompts = _prompts(options["neutral"], options["groups"])
     if options["images"] < 0 or (options["images"] and out is None):
         raise InputError("--images needs a number of at least 0, and --out to write them to.")
-    from bbb_core.device import pick
-    from bbb_core.diffusion.load import load_process, model_files
     from bbb_core.diffusion.model_audit import audit_model
 
-    process, encode = load_process(
-        Path(options["folder"]),
-        encoder=options["encoder"],
-        sampler=options["sampler"],
-        device=pick(options["device"]),
-        steps=options["steps"],
-        guidance=options["guidance"],
-        eta=options["eta"],
-    )
+    process, encode, files = loaded(options)
     rows = encode(list(prompts.values()))
     found = audit_model(
         process,
@@ -129,7 +145,7 @@ def model(**options: Any) -> None:
         said,
         {"groups": found.by_group},
         _report(found, said),
-        inputs=model_files(Path(options["folder"])),
+        inputs=files,
         settings=options | {"neutral": prompts["neutral"], "groups": list(options["groups"])},
         fill=lambda made: _draw(made, process, rows, prompts, options),
         report=found.report(),

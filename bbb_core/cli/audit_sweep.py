@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from bbb_core import checks
+from bbb_core.cli.generators import loaded
 from bbb_core.cli.output import audited, named_prompts, save_picture
 from bbb_core.cli.sweep_list import NEITHER, picture_order, read_list, run_name
 from bbb_core.errors import InputError
@@ -27,21 +28,11 @@ def audit_a_sweep(options: dict[str, Any]) -> None:
     """Draw a sweep and list it, or report on the readings of one."""
     groups = _checked(options)
     neutral = options["neutral"]
-    from bbb_core.device import pick
-    from bbb_core.diffusion.load import load_process, model_files
+    from bbb_core.diffusion.calibration import FEWEST
     from bbb_core.diffusion.sweep_audit import audit_sweep, places, way_points
 
     # 1. The model, the embeddings, and where the neutral prompts lie
-    folder = Path(options["folder"])
-    process, encode = load_process(
-        folder,
-        encoder=options["encoder"],
-        sampler=options["sampler"],
-        device=pick(options["device"]),
-        steps=options["steps"],
-        guidance=options["guidance"],
-        eta=options["eta"],
-    )
+    process, encode, files = loaded(options)
     rows = encode([*neutral, *groups.values()])
     ends = dict(zip(groups, rows[-2:], strict=True))
     prompts = dict(zip(neutral, rows[:-2], strict=True))
@@ -50,9 +41,8 @@ def audit_a_sweep(options: dict[str, Any]) -> None:
     positions, points = way_points(a, b, options["sweep"])
 
     # 2. The pictures' names: which run, and in an order that does not tell the position
-    files = model_files(folder)
     run = run_name(options, files, groups)
-    order = picture_order(run, options)
+    order = picture_order(run, options["sweep"], options)
     said = {
         "groups": groups,
         "sampler": process.sampler,
@@ -78,8 +68,14 @@ def audit_a_sweep(options: dict[str, Any]) -> None:
         )
         return
     # 4. Second call: count the readings, fit the law, foretell
-    counts, neither = read_list(options["readings"], order, list(groups), options["sweep"])
-    found = audit_sweep(prompts, ends, positions, counts, confidence=options["confidence"])
+    counts = read_list(options["readings"], order, list(groups), options["sweep"])
+    read, neither = counts[:, :2], int(counts[:, 2].sum())
+    if read.sum() < FEWEST:
+        raise InputError(
+            f"--readings {plain(options['readings'])} names a group for {read.sum()} of "
+            f"{len(order)} pictures; at least {FEWEST} are needed. Fill in the column of groups."
+        )
+    found = audit_sweep(prompts, ends, positions, read, confidence=options["confidence"])
     told = _told(found, list(groups), neither)
     audited(
         "bbb audit model",

@@ -1,4 +1,4 @@
-"""The list of a sweep's pictures: names that say what drew them, and the readings filled in.
+"""The list of drawn pictures: names that say what drew them, and the readings filled in.
 
 So the call that reads finds out whether it belongs to the call that drew, wherever the list or a
 part of it has been in between.
@@ -39,27 +39,24 @@ def run_name(options: dict[str, Any], files: dict[str, Path], groups: dict[str, 
     return "-".join(letter + digest(value)[:6] for letter, value in parts.items())
 
 
-def picture_order(run: str, options: dict[str, Any]) -> dict[str, int]:
-    """Return the point of each picture by its name, in an order drawn by lot."""
+def picture_order(run: str, points: int, options: dict[str, Any]) -> dict[str, int]:
+    """Return the point (or prompt) of each picture by its name, in an order drawn by lot."""
     from bbb_core.rng import generator
 
-    n = options["sweep"] * options["images"]
+    n = points * options["images"]
     shuffled = generator(options["seed"], "order of the sweep").permutation(n)
     return {f"{run}-{i:05d}.png": int(j) // options["images"] for i, j in enumerate(shuffled)}
 
 
-def read_list(
-    path: str, order: dict[str, int], groups: list[str], points: int
-) -> tuple[np.ndarray, int]:
-    """Return the pictures read as each group, [points, 2], and how many show neither."""
-    from bbb_core.diffusion.calibration import FEWEST
+def read_list(path: str, order: dict[str, int], groups: list[str], points: int) -> np.ndarray:
+    """Return how many pictures show each group, and none of them, [points, groups + 1]."""
     from bbb_core.io.sources import open_table
 
     file = open_table(path, name="--readings", needs=["file"])
     column = "label" if "label" in file.columns and "group" not in file.columns else "group"
     file.need(["file", column], advice="It is the list images.csv of the call that drew.")
     table = file.read(labels=["file", column])
-    counts, seen = np.zeros((points, 2), np.int64), set()
+    counts, seen = np.zeros((points, len(groups) + 1), np.int64), set()
     for row, written in enumerate(table.keys("file")):
         name = PurePosixPath(written.replace("\\", "/")).name
         if name not in order:
@@ -69,32 +66,26 @@ def read_list(
         seen.add(name)
         cell = table.labels[column][row]
         reading = "" if table.labels[column].codes[row] < 0 else str(cell)
-        if reading in groups:
-            counts[order[name], groups.index(reading)] += 1
-        elif reading not in NEITHER:
+        if reading not in groups and reading not in NEITHER:
             raise InputError(
-                f"{table.place(row)}: {reading!r} is no group; write {groups[0]!r} or "
-                f"{groups[1]!r}, or leave the cell empty for neither."
+                f"{table.place(row)}: {reading!r} is no group; write "
+                f"{' or '.join(map(repr, groups))}, or leave the cell empty for neither."
             )
+        counts[order[name], groups.index(reading) if reading in groups else -1] += 1
     lacking = [name for name in order if name not in seen]
     if lacking:
         raise InputError(
             f"{table.title} lacks {len(lacking)} of {len(order)} pictures, such as {lacking[0]}; "
             "give every picture a row, with an empty cell for neither."
         )
-    if counts.sum() < FEWEST:
-        raise InputError(
-            f"{table.title} names a group for {counts.sum()} of {len(order)} pictures; at least "
-            f"{FEWEST} are needed. Fill in the column {column!r}."
-        )
-    return counts, len(order) - int(counts.sum())
+    return counts
 
 
 def _refuse(name: str, own: str, place: str) -> NoReturn:
     """Say what about a picture is of another run, or that it is of none."""
     theirs, ours = _RUN.fullmatch(name), _RUN.fullmatch(own)
     if theirs is None or ours is None or theirs.groups() == ours.groups():
-        raise InputError(f"{place}: {plain(name)!r} is no picture of this sweep; remove the row.")
+        raise InputError(f"{place}: {plain(name)!r} is no picture of this run; remove the row.")
     parts = (
         "by another model or encoder",
         "with other group prompts",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bbb_core.report.of_balance import by_prompt
 from bbb_core.report.parts import Curves, Forest, Quantity, Report, Row, Table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bbb_core.diffusion.calibration import Calibration
     from bbb_core.diffusion.model_audit import ModelAudit
     from bbb_core.diffusion.path_tv import Certificate
     from bbb_core.diffusion.sweep_audit import SweepAudit
     from bbb_core.stats.resampling import Estimate
 
-__all__ = ["calibration", "certificate", "model", "sweep"]
+__all__ = ["calibration", "certificate", "model", "prompts", "sweep"]
 
 VACUOUS = (
     "A bound near 1 says nothing, neither balance nor imbalance: draw images, have them read, and "
@@ -95,6 +100,80 @@ def model(found: ModelAudit) -> Report:
         ),
         terms=("total variation", "delta", "imbalance", "interval"),
         like={"groups": sorted(table["group"]), "delta": found.delta},
+    )  # fmt: skip
+
+
+def prompts(
+    found: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], *, reader: str, delta: float
+) -> Report:
+    """Tell of the prompts of a file, drawn by one generator and read.
+
+    Parameters
+    ----------
+    found
+        See `of_balance.by_prompt`.
+    tables
+        ``balance``; ``named`` of `prompt_certificates.read_as_named`; with known errors of the
+        reader ``corrected`` (`balance.by_prompt.corrected_by_prompt`); ``certificates``.
+    reader
+        Who or what read the pictures.
+    delta
+        Assumed by the certificates.
+    """
+    corrected, bounds = tables.get("corrected"), tables.get("certificates")
+    level = found["confidence"]
+    by_row = {"balance": tables["balance"].set_index("prompt")}
+    base = by_prompt(found, by_row, read_by=corrected is not None)
+    answer, quantities, figures = base.answer, list(base.quantities), list(base.figures)
+    made = {"named": Table(tables["named"], ("prompt", "group"), ("read as named", "low", "high"))}
+    caveats = [f"The pictures were read by {reader}.", *base.caveats]
+    if corrected is not None:
+        made["corrected"] = Table(corrected, ("prompt",), ("imbalance", "low", "high"))
+        lost = int(corrected["imbalance"].isna().sum())
+        if lost:
+            caveats.append(
+                f"No shares at all explain the readings of {lost} prompts: the reader treats these "
+                "pictures otherwise than those that its errors are of."
+            )
+        else:
+            ends = (corrected[x].mean() for x in ("imbalance", "low", "high"))
+            name = f"{base.quantities[0].name}, corrected for the reader's errors"
+            head = Quantity.of(name, ends)
+            quantities.insert(0, head)
+            answer += f" Corrected for the reader's errors it is {head}."
+        if lost < len(corrected):
+            figures.append(Forest.of(
+                "Imbalance, corrected for the reader's errors",
+                f"With intervals that hold for all prompts together at {level:.0%}.",
+                corrected.dropna(), ("prompt", "imbalance", "low", "high"), {"target": 0.0},
+            ))  # fmt: skip
+        caveats.append(
+            "The reader's errors were measured on other pictures. That it errs alike on these is "
+            "an assumption. With few images chance makes corrected imbalances too large; their "
+            "intervals allow for it."
+        )
+    if bounds is not None:
+        made["certificates"] = Table(bounds, ("prompt", "group"), ("tv", "tv_low", "tv_high"))
+        label = bounds["prompt"] + " → " + bounds["group"]
+        figures.append(Forest.of(
+            "From each neutral prompt to its groups' prompts",
+            "Total variation of the paths with its interval; the short line is the certified bound "
+            f"for the images. All bounds hold together at {level:.0%}.",
+            bounds.assign(label=label), ("label", "tv", "tv_low", "tv_high", "tv_upper"),
+            {"alike": 0.0, "says nothing": 1.0}, "bound",
+        ))  # fmt: skip
+        refuted = bounds.loc[bounds["share_at_least"].isna(), "prompt"].nunique()
+        caveats += [VACUOUS] if bounds["tv_upper"].max() > 0.9 else []
+        caveats.append(
+            f"Certified shares rest on an assumption: each group's prompt draws its group in at "
+            f"least {1 - delta:.0%} of its images; the table “named” says what was read."
+            + (f" It is refuted for {refuted} prompts." if refuted else "")
+        )
+    terms = () if bounds is None else ("total variation", "delta")
+    return dataclasses.replace(
+        base, title="What a generator draws for these prompts", answer=answer,
+        quantities=tuple(quantities), tables={**base.tables, **made}, figures=tuple(figures),
+        caveats=tuple(caveats), terms=(*base.terms, *terms),
     )  # fmt: skip
 
 

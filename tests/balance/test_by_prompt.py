@@ -5,9 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from bbb_core.balance.by_prompt import balance_by_prompt, balance_p_values, change_by_prompt
+from bbb_core.balance.by_prompt import (
+    balance_by_prompt,
+    balance_p_values,
+    change_by_prompt,
+    corrected_by_prompt,
+)
+from bbb_core.balance.confusion import Confusion
 from bbb_core.errors import InputError
 from bbb_core.rng import generator
 
@@ -101,3 +108,61 @@ def test_bad_pairs():
         balance_by_prompt([[1, 2], [3, 4]], prompts=["x", "x"])
     with pytest.raises(InputError, match="3 names"):
         balance_by_prompt([[1, 2], [3, 4]], prompts=["x", "y", "z"])
+
+
+def errors(right: int) -> Confusion:
+    """Return a reader of men and women that is right in so many of 100 images of each."""
+    return Confusion.from_counts({
+        "man": {"man": right, "woman": 100 - right, "none": 0},
+        "woman": {"man": 100 - right, "woman": right, "none": 0},
+        "none": {"man": 0, "woman": 0, "none": 100},
+    })  # fmt: skip
+
+
+def readings(*rows: list[int]) -> pd.DataFrame:
+    index = pd.Index([f"prompt {i}" for i in range(len(rows))], name="prompt")
+    return pd.DataFrame(list(rows), columns=["man", "woman", "none"], index=index)
+
+
+HALVES = {"man": 0.5, "woman": 0.5}
+
+
+def test_a_reader_that_never_errs_changes_no_imbalance():
+    counts = readings([30, 10, 0], [5, 5, 10], [20, 20, 0])
+    made = corrected_by_prompt(counts, errors(100), target=HALVES)
+    target = [0.5, 0.5, 0.0]
+    plain = balance_by_prompt(counts.to_numpy(), prompts=list(counts.index), target=target)
+    assert made["imbalance"].to_numpy() == pytest.approx(plain["imbalance"].to_numpy())
+    assert (made["low"] <= made["imbalance"]).all()
+    assert (made["imbalance"] <= made["high"]).all()
+
+
+def test_errors_are_taken_out():
+    """A reader that is right in 80 % reads 68 of 100 where 80 are men: .8 * .8 + .2 * .2."""
+    made = corrected_by_prompt(readings([68, 32, 0]), errors(80), target=HALVES)
+    assert made.loc["prompt 0", ["man share", "imbalance"]].tolist() == pytest.approx([0.8, 0.3])
+
+
+def test_the_interval_bounds_the_imbalance_of_every_share_within_theirs(seeds):
+    source = np.random.default_rng(seeds[0])
+    counts = readings(*source.integers(0, 40, (4, 3)).tolist())
+    made = corrected_by_prompt(counts, errors(85), target=HALVES)
+    for _, row in made.iterrows():
+        ends = np.array([[row[f"{g} low"], row[f"{g} high"]] for g in ("man", "woman", "none")])
+        shares = source.dirichlet(np.ones(3), 4000)
+        inside = shares[((shares >= ends[:, 0]) & (shares <= ends[:, 1])).all(axis=1)]
+        assert len(inside)
+        distance = np.abs(inside - [0.5, 0.5, 0.0]).sum(axis=1) / 2
+        assert distance.min() >= row["low"] - 1e-9
+        assert distance.max() <= row["high"] + 1e-9
+
+
+def test_readings_that_no_shares_explain_are_missing_not_an_error():
+    never = Confusion.from_counts({
+        "man": {"man": 5000, "woman": 0, "none": 0}, "woman": {"man": 0, "woman": 5000, "none": 0},
+    })  # fmt: skip
+    made = corrected_by_prompt(readings([0, 0, 500], [10, 10, 0]), never, target=HALVES)
+    assert made["imbalance"].isna().tolist() == [True, False]
+    assert made.loc["prompt 0"].isna().all()
+    with pytest.raises(InputError, match="singular"):
+        corrected_by_prompt(readings([1, 1, 0]), errors(50), target=HALVES)

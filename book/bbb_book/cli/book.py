@@ -93,6 +93,15 @@ def reproduce() -> None:
     click.echo(f"Every claim agrees with the reference, {how}up to rounding.")
 
 
+@book.command("emoji-model")
+def emoji_model() -> None:
+    """Write the library's built-in generator from its training run (trains it if need be)."""
+    from bbb_book.generators.shipped import ship
+
+    for name, found in ship().items():
+        click.echo(f"{found}  {name}")
+
+
 @book.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 def serve(port: int) -> None:
