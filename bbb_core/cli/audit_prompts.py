@@ -22,7 +22,7 @@ from bbb_core.prompts import PromptFamily
 
 __all__ = ["audit_prompts"]
 
-NONE = "none"
+CLIP, NONE = "open_clip:", "none"
 MOST = 99_999
 """Pictures of a run."""
 Classify = Callable[[Any, int], list[str]]
@@ -56,7 +56,7 @@ def audit_prompts(options: dict[str, Any], *, own: bool) -> None:
     listed = listed.join(table[["prompt", "kind"]], on="row").assign(group="")
     inputs = files | read_from(options, "prompts", "readings", "confusion")
     settings = options | {key: list(options[key]) for key in ("neutral", "groups")}
-    said = {"sampler": process.sampler, "run": run}
+    said: dict[str, Any] = {"sampler": process.sampler, "run": run}
     said |= {"prompts": len(families), "pictures": len(order)}
     if options["readings"] is not None:
         # 2. Second call: the list was filled in
@@ -73,7 +73,9 @@ def audit_prompts(options: dict[str, Any], *, own: bool) -> None:
     for name, row in order.items():
         names[row].append(name)
     said["kept"] = draw(process, rows, names, part, seed=options["seed"])
-    text, report, told, tables = _drawn(said, options), None, {}, {}
+    text, report = _drawn(said, options), None
+    told: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
     if classify is not None:
         listed["group"] = _labels(listed, table, part, names, classify)
         counts = pd.crosstab(listed["row"], listed["group"])
@@ -113,6 +115,7 @@ def _check(options: dict[str, Any], prompts: int) -> None:
     if options["paths"] and options["paths"] < 20:
         raise InputError("--paths is too small for a certificate; give 20 or more, or 0 for none.")
     checks.confidence_level(options["confidence"], name="--confidence")
+    checks.probability("--delta", options["delta"])
 
 
 def _reader(
@@ -138,7 +141,7 @@ def _reader(
                 f"--classifier emoji reads {' and '.join(known.groups)} only; name the groups so."
             )
         return lambda images, row: known.read(images), confusion or known.confusion
-    if not named.startswith("open_clip:"):
+    if not named.startswith(CLIP):
         raise InputError(
             f"--classifier {named!r} is unknown; give open_clip:MODEL/PRETRAINED, or emoji."
         )
@@ -174,7 +177,7 @@ def _found(
     from bbb_core.report.of_models import prompts
 
     level, groups = options["confidence"], [name for name in counts if name != NONE]
-    if not counts[NONE].any() and (confusion is None or NONE not in confusion.labels):
+    if str(options["classifier"]).startswith(CLIP):
         counts = counts[groups]  # this reader never says none
     target = {name: 1 / len(groups) if name in groups else 0.0 for name in counts.columns}
     neutral = counts[table["kind"] == "neutral"]
@@ -196,8 +199,9 @@ def _found(
         told["floor"] = mean.floor
     tables = {"balance": shares.join(balance)}
     if confusion is not None:
+        known = [name for name in neutral if name in confusion.labels or neutral[name].any()]
         tables["corrected"] = corrected_by_prompt(
-            neutral, confusion, target=target, confidence=level
+            neutral[known], confusion, target=target, confidence=level
         )
     tables = {name: one.reset_index() for name, one in tables.items()}
     tables["named"] = read_as_named(table, counts, confidence=level)

@@ -99,7 +99,7 @@ def _checked(options: dict[str, Any]) -> dict[str, str]:
         if source(name) is not click.core.ParameterSource.DEFAULT:
             raise InputError(f"--{name} belongs to the certificate; leave it out with --sweep.")
     if options["sweep"] is None:
-        raise InputError("--readings needs --sweep; repeat the line that drew the pictures.")
+        raise InputError("--readings needs --sweep or --prompts; repeat the line that drew them.")
     neutral = options["neutral"]
     if not neutral or not all(prompt.strip() for prompt in neutral):
         raise InputError('--neutral is missing; pass a prompt such as "a photo of a nurse".')
