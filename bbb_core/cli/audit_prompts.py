@@ -63,7 +63,7 @@ def audit_prompts(options: dict[str, Any], *, own: bool) -> None:
         read = read_list(options["readings"], order, groups, len(table))
         counts = pd.DataFrame(read, columns=[*groups, NONE])
         report, told, tables = _found(process, rows, table, counts, confusion, options)
-        audited("bbb audit model", options, said | told, tables, _text(said, told, tables),
+        audited("bbb audit model", options, said | told, tables, _text(said, report.answer, tables),
                 inputs=inputs, settings=settings, report=report)  # fmt: skip
         return
 
@@ -81,7 +81,7 @@ def audit_prompts(options: dict[str, Any], *, own: bool) -> None:
         counts = pd.crosstab(listed["row"], listed["group"])
         counts = counts.reindex(index=table.index, columns=[*groups, NONE], fill_value=0)
         report, told, tables = _found(process, rows, table, counts, confusion, options)
-        text = _text(said, told, tables)
+        text = _text(said, report.answer, tables)
 
     def fill(made: Path) -> None:
         shutil.copytree(part, made / "images", ignore=shutil.ignore_patterns(".bbb.*"))
@@ -227,21 +227,9 @@ def _drawn(said: dict[str, Any], options: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
-def _text(said: dict[str, Any], told: dict[str, Any], tables: dict[str, Any]) -> str:
-    head = [
-        f"Sampler: {said['sampler']}.",
-        f"{told['prompts']} prompts, {told['images']} images; target "
-        + ", ".join(f"{plain(name)} {share:.3g}" for name, share in told["target"].items()),
-        f"detectably imbalanced at {1 - told['confidence']:.3g} (Holm): {told['detected']}",
-    ]
-    if "mean corrected" in told:
-        e = told["mean corrected"]
-        head.append(
-            f"mean imbalance as read {e['value']:.3f} [{e['low']:.3f}, {e['high']:.3f}]; a "
-            f"balanced generator would show {told['floor']:.3f}"
-        )
+def _text(said: dict[str, Any], answer: str, tables: dict[str, Any]) -> str:
     shown = (
         f"{name}\n{table_text(one, index=False, float_format=lambda x: f'{x:.3f}')}"
         for name, one in tables.items()
     )
-    return "\n\n".join(["\n".join(head), *shown])
+    return "\n\n".join([f"Sampler: {said['sampler']}.\n{plain(answer)}", *shown])
