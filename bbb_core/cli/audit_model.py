@@ -56,7 +56,7 @@ __all__ = ["model"]
 )
 @click.option("--sweep", type=int, metavar="N", help="Points between two groups; see below.")
 @click.option("--prompts", metavar="FILE", help="Many prompts at once; see below.")
-@click.option("--classifier", metavar="SPEC", help="Of --prompts: open_clip:..., or emoji.")
+@click.option("--classifier", metavar="SPEC", help="Reads pictures: open_clip:..., or emoji.")
 @click.option("--confusion", metavar="FILE", help="'true,LABEL,...': the reader's errors.")
 @click.option("--readings", metavar="FILE", help="The list of a first call, filled in.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
@@ -79,13 +79,14 @@ def model(**options: Any) -> None:
     euler-ancestral or sde-dpmsolver++; the report names it.
 
     --sweep asks another question of exactly two groups: how much of an imbalance the embedding
-    begot, how much is the generator's own, and which embedding draws balance. The first call draws
-    --images at each of N points of the straight way from the first group's prompt (position 0) to
-    the second's (1), and lists them in --out. Write who is seen into the list; then repeat the line
-    with --readings LIST and another --out. The law of inheritance, log-odds = slope x (position -
-    switch), is fitted to the readings; each neutral prompt's share follows from its position, and
-    embeddings at the switch are written to feed the pipeline. That a generator obeys the law is
-    empirical: the fit is tested along the sweep only, and a neutral prompt lies beside it.
+    begot, how much is the generator's own, and which embedding draws balance. The first call
+    draws --images at each of N points of the straight way from the first group's prompt
+    (position 0) to the second's (1), and lists them in --out. Write who is seen into the list,
+    or look over what --classifier wrote; then repeat the line with --readings LIST and another
+    --out. The law of inheritance, log-odds = slope x (position - switch), is fitted to the
+    readings; each neutral prompt's share follows from its position, and embeddings at the
+    switch are written to feed the pipeline. That a generator obeys the law is empirical: the
+    fit is tested along the sweep only, and a neutral prompt lies beside it.
 
     --prompts draws --images of each prompt of a table and reports on all of them: a column
     'prompt' and one of prompts per group (man,woman), or a column 'occupation' whose nouns
@@ -103,14 +104,15 @@ def model(**options: Any) -> None:
 
         audit_prompts(options, own=own)
         return
-    for name in ("classifier", "confusion"):
-        if options[name] is not None:
-            raise InputError(f"--{name} belongs to --prompts; leave it out.")
+    if options["confusion"] is not None:
+        raise InputError("--confusion belongs to --prompts; leave it out.")
     if options["sweep"] is not None or options["readings"] is not None:
         from bbb_core.cli.audit_sweep import audit_a_sweep
 
         audit_a_sweep(options)
         return
+    if options["classifier"] is not None:
+        raise InputError("--classifier belongs to --prompts or --sweep; leave it out.")
     prompts = _prompts(options["neutral"], options["groups"])
     if options["images"] < 0 or (options["images"] and out is None):
         raise InputError("--images needs a number of at least 0, and --out to write them to.")

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from bbb_core import checks
+from bbb_core.cli.classifiers import CLIP, Classify, reader_of
 from bbb_core.cli.drawing import draw, pictures
-from bbb_core.cli.generators import BUILT_IN, loaded
+from bbb_core.cli.generators import loaded
 from bbb_core.cli.input import read_from
-from bbb_core.cli.output import as_read, audited
+from bbb_core.cli.output import audited
 from bbb_core.cli.prompt_file import read_families
 from bbb_core.cli.sweep_list import picture_order, read_list, run_name
 from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
 from bbb_core.io.folders import records
 from bbb_core.io.writing import write_text
-from bbb_core.prompts import PromptFamily
 
 __all__ = ["audit_prompts"]
 
-CLIP, NONE = "open_clip:", "none"
+NONE = "none"
 MOST = 99_999
 """Pictures of a run."""
-Classify = Callable[[Any, int], list[str]]
-"""Pictures of a prompt [n, 3, h, w], and the row of its family -> a label each."""
 
 
 def audit_prompts(options: dict[str, Any], *, own: bool) -> None:
@@ -39,7 +36,7 @@ def audit_prompts(options: dict[str, Any], *, own: bool) -> None:
     families = read_families(options, own=own)
     groups = list(families[0].names)
     _check(options, len(families) * (1 + len(groups)))
-    classify, confusion = _reader(options, families)
+    classify, confusion = reader_of(options, families)
 
     # 1. The model, and which run the pictures are of: names in an order that tells no prompt
     process, encode, files = loaded(options)
@@ -58,6 +55,8 @@ def audit_prompts(options: dict[str, Any], *, own: bool) -> None:
     settings = options | {key: list(options[key]) for key in ("neutral", "groups")}
     said: dict[str, Any] = {"sampler": process.sampler, "run": run}
     said |= {"prompts": len(families), "pictures": len(order)}
+    told: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
     if options["readings"] is not None:
         # 2. Second call: the list was filled in
         read = read_list(options["readings"], order, groups, len(table))
@@ -74,8 +73,6 @@ def audit_prompts(options: dict[str, Any], *, own: bool) -> None:
         names[row].append(name)
     said["kept"] = draw(process, rows, names, part, seed=options["seed"])
     text, report = _drawn(said, options), None
-    told: dict[str, Any] = {}
-    tables: dict[str, Any] = {}
     if classify is not None:
         listed["group"] = _labels(listed, table, part, names, classify)
         counts = pd.crosstab(listed["row"], listed["group"])
@@ -102,8 +99,6 @@ def _check(options: dict[str, Any], prompts: int) -> None:
     checks.integer("--images", options["images"], low=1)
     if options["images"] * prompts > MOST:
         raise InputError(f"--images and --prompts ask for more than {MOST} pictures; ask for less.")
-    if options["readings"] is not None and options["classifier"] is not None:
-        raise InputError("--classifier reads pictures, --readings has them read; give one of them.")
     reads = options["readings"] is not None or options["classifier"] is not None
     for key in ("fail_above", "confusion"):
         if not reads and options[key] is not None:
@@ -116,46 +111,6 @@ def _check(options: dict[str, Any], prompts: int) -> None:
         raise InputError("--paths is too small for a certificate; give 20 or more, or 0 for none.")
     checks.confidence_level(options["confidence"], name="--confidence")
     checks.probability("--delta", options["delta"])
-
-
-def _reader(
-    options: dict[str, Any], families: Sequence[PromptFamily]
-) -> tuple[Classify | None, Any]:
-    """Return what reads the pictures, and its known errors."""
-    from bbb_core.balance.count_files import read_confusion
-
-    named, confusion, groups = options["classifier"], None, set(families[0].names)
-    if options["confusion"] is not None:
-        confusion = read_confusion(options["confusion"], name="--confusion", **as_read(options))
-        if not groups <= set(confusion.groups):
-            lacking = ", ".join(sorted(groups - set(confusion.groups)))
-            raise InputError(f"--confusion has no row for {lacking}; read such pictures, too.")
-    if named is None:
-        return None, confusion
-    if named == BUILT_IN:
-        from bbb_core.diffusion.built_in import emoji_reader
-
-        known = emoji_reader()
-        if groups != set(known.groups):
-            raise InputError(
-                f"--classifier emoji reads {' and '.join(known.groups)} only; name the groups so."
-            )
-        return lambda images, row: known.read(images), confusion or known.confusion
-    if not named.startswith(CLIP):
-        raise InputError(
-            f"--classifier {named!r} is unknown; give open_clip:MODEL/PRETRAINED, or emoji."
-        )
-    from bbb_core.device import pick
-    from bbb_core.embedding import load_encoder
-
-    clip: Any = load_encoder(named, device=str(pick(options["device"])))
-    texts = [clip.encode_text(list(one.groups.values())) for one in families]
-
-    def zero_shot(images: Any, row: int) -> list[str]:
-        best = (clip.encode_image(images) @ texts[row].T).argmax(1).tolist()
-        return [families[row].names[i] for i in best]
-
-    return zero_shot, confusion
 
 
 def _labels(listed: Any, table: Any, folder: Path, names: Any, classify: Classify) -> Any:

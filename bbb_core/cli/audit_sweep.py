@@ -13,6 +13,8 @@ import click
 import numpy as np
 
 from bbb_core import checks
+from bbb_core.cli.classifiers import Classify, reader_of
+from bbb_core.cli.drawing import pictures
 from bbb_core.cli.generators import loaded
 from bbb_core.cli.output import audited, named_prompts, save_picture
 from bbb_core.cli.sweep_list import NEITHER, picture_order, read_list, run_name
@@ -20,6 +22,7 @@ from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
 from bbb_core.io.folders import records
 from bbb_core.io.writing import write_text
+from bbb_core.prompts import PromptFamily
 
 __all__ = ["audit_a_sweep"]
 
@@ -28,6 +31,9 @@ def audit_a_sweep(options: dict[str, Any]) -> None:
     """Draw a sweep and list it, or report on the readings of one."""
     groups = _checked(options)
     neutral = options["neutral"]
+    classify = None
+    if options["classifier"] is not None:
+        classify, _ = reader_of(options, [PromptFamily(neutral=neutral[0], groups=groups)])
     from bbb_core.diffusion.calibration import FEWEST
     from bbb_core.diffusion.sweep_audit import audit_sweep, places, way_points
 
@@ -64,7 +70,7 @@ def audit_a_sweep(options: dict[str, Any]) -> None:
             _drawn(said, table, options),
             inputs=files,
             settings=settings,
-            fill=lambda made: _draw(made, process, positions, points, order, options),
+            fill=lambda made: _draw(made, process, positions, points, order, classify, options),
         )
         return
     # 4. Second call: count the readings, fit the law, foretell
@@ -136,14 +142,16 @@ def _draw(
     positions: np.ndarray,
     points: Any,
     order: dict[str, int],
+    classify: Classify | None,
     options: dict[str, Any],
 ) -> None:
-    """Write the pictures, point by point, and a list of them with an empty column to fill in."""
+    """Write the pictures, point by point, and a list of them with a column to fill in."""
     import pandas as pd
 
     from bbb_core.diffusion.sampling import generate
 
     (made / "images").mkdir()
+    read = dict.fromkeys(order, "")
     for i in range(len(points)):
         names = [name for name, point in order.items() if point == i]
         images = generate(
@@ -155,10 +163,14 @@ def _draw(
         )[0]
         for name, image in zip(names, images, strict=True):
             save_picture(image, made / "images" / name)
+        if classify is not None:
+            saved = pictures(made / "images", names)
+            labels = [label for batch in saved for label in classify(batch, 0)]
+            read |= dict(zip(names, labels, strict=True))
     listed = {
         "file": [f"images/{name}" for name in order],
         "position": [positions[point] for point in order.values()],
-        "group": "",
+        "group": list(read.values()),
     }
     write_text(made / "images.csv", csv_text(pd.DataFrame(listed)))
 
@@ -213,6 +225,10 @@ def _head(said: dict[str, Any]) -> list[str]:
 def _drawn(said: dict[str, Any], table: Any, options: dict[str, Any]) -> str:
     a, b = map(plain, said["groups"])
     listed = plain(str(Path(options["out"]) / "images.csv"))
+    reader = options["classifier"]
+    write = f"Now write {a} or {b} into the column group of {listed};"
+    if reader is not None:
+        write = f"{plain(reader)} wrote the column group of {listed}: {a}, {b} or none. Check it;"
     return "\n".join(
         [
             *_head(said),
@@ -221,7 +237,7 @@ def _drawn(said: dict[str, Any], table: Any, options: dict[str, Any]) -> str:
             "",
             "distance: from the straight way, in its lengths. The law is fitted on the way.",
             f"Drawn: {said['pictures']} pictures at {said['points']} points of the way.",
-            f"Now write {a} or {b} into the column group of {listed};",
+            write,
             "leave it empty where neither is seen. Whoever reads should not see the positions.",
             "Then repeat this line with --readings and that list, and another --out.",
         ]

@@ -38,7 +38,8 @@ def completed(options: dict[str, Any]) -> dict[str, Any]:
             forms = {name: fill(form, said["occupation"]) for name, form in forms.items()}
         made["neutral"] = (forms.pop("neutral"),)
         made["groups"] = tuple(f"{name}={form}" for name, form in forms.items())
-    if options["prompts"] and options["classifier"] is None and options["readings"] is None:
+    draws = (options["prompts"] or options["sweep"]) and options["readings"] is None
+    if draws and options["classifier"] is None:
         made["classifier"] = BUILT_IN
     return made
 
