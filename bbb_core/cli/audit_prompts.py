@@ -150,6 +150,7 @@ def _found(
     if len(x) > 1:
         mean = mean_imbalance(x, target=pi, confidence=level)
         e = mean.corrected
+        told["mean"] = {"value": mean.plug_in, "low": e.low, "high": e.high}
         told["mean corrected"] = {"value": e.value, "low": e.low, "high": e.high}
         told["floor"] = mean.floor
     tables = {"balance": shares.join(balance)}

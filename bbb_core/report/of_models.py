@@ -139,7 +139,7 @@ def prompts(
             ends = (corrected[x].mean() for x in ("imbalance", "low", "high"))
             name = f"{base.quantities[0].name}, corrected for the reader's errors"
             head = Quantity.of(name, ends)
-            quantities.insert(0, head)
+            quantities.append(head)
             answer += f" Corrected for the reader's errors it is {head}."
         if lost < len(corrected):
             figures.append(Forest.of(
@@ -150,7 +150,8 @@ def prompts(
         caveats.append(
             "The reader's errors were measured on other pictures. That it errs alike on these is "
             "an assumption. With few images chance makes corrected imbalances too large; their "
-            "intervals allow for it."
+            "intervals allow for it, and that of the mean adds up what holds for each prompt, so "
+            "it is wide."
         )
     if bounds is not None:
         made["certificates"] = Table(bounds, ("prompt", "group"), ("tv", "tv_low", "tv_high"))

@@ -99,8 +99,10 @@ def test_readings_and_their_errors_make_one_report(line, drawn, tmp_path):
     assert bounds["tv_upper"].between(0, 1).all()
     report = read_report(out)  # follows the schema
     assert report["kind"] == "generations"
-    assert "corrected for the reader's errors" in report["quantities"][0]["name"]
-    assert report["quantities"][0]["value"] == pytest.approx(0.5)
+    name = "mean imbalance over these prompts"
+    names = [one["name"] for one in report["quantities"]]
+    assert names == [name, f"{name}, corrected for the reader's errors"]
+    assert [one["value"] for one in report["quantities"]] == pytest.approx([0.5, 0.5])
     page = (out / "report.html").read_text()
     assert "a judge" in page
     assert "tv_upper" in page
@@ -219,7 +221,9 @@ def test_the_built_in_generator_needs_no_other_word(tmp_path):
         (TABLE, ["--images", 0], "--images"),
         (TABLE, ["--images", 50_000], "more than"),
         (TABLE, ["--paths", 7], "--paths"),
+        (TABLE, ["--delta", 2], "--delta"),
         (TABLE, ["--classifier", "eyes"], "is unknown"),
+        ("prompt,men,women\na,b,c\n", ["--classifier", "emoji"], "man and woman only"),
         (TABLE, ["--classifier", "emoji", "--readings", "x"], "give one of them"),
         (TABLE, ["--fail-above", 0.1], "--classifier or --readings"),
     ],
