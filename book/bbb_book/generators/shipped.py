@@ -48,7 +48,11 @@ def folded(model: Denoiser) -> Denoiser:
 
 
 def ship(folder: Path = EMOJI) -> dict[str, str]:
-    """Write the shipped folder, whole or not at all; return the hashes of its files."""
+    """Write the shipped folder, whole or not at all; return the hashes of its files.
+
+    The same training runs give the same tensors and the same ``digest`` in the files' metadata;
+    safetensors writes metadata in no fixed order, so the hashes of the files may differ.
+    """
     training, reader = training_of(SHIPPED), second_reader(SHIPPED.size, READER_STEPS)
     kept = ("function", "parameters", "inputs", "code", "key")
     about = {key: training.manifest[key] for key in kept}
