@@ -12,7 +12,9 @@ import numpy as np
 from bbb_core.errors import InputError
 from bbb_core.io.labels import likely, matched, pattern, perhaps
 from bbb_core.io.records import KEY
-from bbb_core.io.tables import Table, TableFile
+from bbb_core.io.tables import TableFile
+from bbb_core.io.tallies import Measure, Tally, tally
+from bbb_core.io.workers import Over
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,22 +132,36 @@ def _lacking(columns: Sequence[str], said: Columns) -> str:
 
 
 def read_roles(
-    file: TableFile, said: Columns, *, counts: Sequence[str] = (), numbers: Sequence[str] = ()
-) -> tuple[Table, pd.Categorical, pd.Categorical | None]:
-    """Read the columns; return them, the prompts, and the images if there are any.
+    file: TableFile, said: Columns, measure: Measure, *, over: Over = map, **roles: Sequence[str]
+) -> tuple[Tally, pd.Categorical, pd.Categorical | None]:
+    """Read the columns; return their different rows, the prompts, and the images if there are any.
+
+    Rows of one image belong together, wherever they stand: where there are images, every row is
+    read and kept. For `measure`, `over` and `roles` see `tallies.tally`.
 
     Raises
     ------
     InputError
-        If a cell cannot be read, or the pattern does not fit a prompt's cell.
+        If a cell cannot be read, the pattern does not fit a prompt's cell, or workers are to read
+        rows that count once per image.
     """
-    labels = dict.fromkeys([str(said.prompt), *said.groups, *filter(None, [said.image])])
-    table = file.read(labels=list(labels), counts=counts, numbers=numbers)
+    form = None if said.pattern is None else pattern(said.pattern, name="--prompt-pattern")
+    names = list(dict.fromkeys([str(said.prompt), *said.groups, *filter(None, [said.image])]))
+    if said.image is None and not (form and "image" in form.groupindex):
+        found = tally(file, labels=names, measure=measure, over=over, **roles)
+    elif over is map:
+        whole = file.read(labels=names, **roles)
+        found = Tally(whole, *measure(whole))
+    else:
+        raise InputError(
+            f"{file.title} has several rows per image, which belong together wherever they stand; "
+            "workers cannot share them, so leave out --scheduler."
+        )
+    table = found.table
     prompt = table.labels[str(said.prompt)]
     image = None if said.image is None else table.labels[said.image]
-    if said.pattern is None:
-        return table, prompt, image
-    form = pattern(said.pattern, name="--prompt-pattern")
+    if form is None:
+        return found, prompt, image
     first = 2 if form.groupindex.get("image") == 1 and form.groups > 1 else 1
     cut = matched(prompt, form, "prompt" if "prompt" in form.groupindex else first)
     odd = np.flatnonzero((prompt.codes >= 0) & (cut.codes < 0))
@@ -156,4 +172,4 @@ def read_roles(
         )
     if image is None and "image" in form.groupindex:
         image = matched(prompt, form, "image")
-    return table, cut, image
+    return found, cut, image

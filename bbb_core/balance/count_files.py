@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from bbb_core.errors import InputError
 from bbb_core.io.labels import crossed, merged, perhaps
 from bbb_core.io.sources import open_table
 from bbb_core.io.tables import Table, TableFile
+from bbb_core.io.workers import Over
 from bbb_core.rng import generator
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ def read_counts(
     name: str = "FILE",
     separator: str | None = None,
     notation: str = "1234.5",
+    over: Over = map,
 ) -> CountTable:
     r"""Read counts per prompt and group.
 
@@ -81,6 +84,9 @@ def read_counts(
         See `bbb_core.io.sources.open_table`.
     columns
         Which columns hold what.
+    over
+        See `bbb_core.io.workers.workers`. Counts are sums, so no number depends on it; where
+        there are several rows per image, only `map` can do it.
 
     Raises
     ------
@@ -118,9 +124,9 @@ def read_counts(
     )
     said, note = recognised(file, columns)
     if said.probabilities:
-        found = _sums(file, said)
+        found = _sums(file, said, over)
     elif said.groups:
-        found = _tally(file, said)
+        found = _tally(file, said, over)
     else:
         found = _per_prompt(file, said)
     empty = np.flatnonzero(found.counts.to_numpy().sum(axis=1) == 0)
@@ -176,18 +182,25 @@ def _wide(file: TableFile, key: str, columns: Sequence[str] = ()) -> tuple[Table
     return table, np.stack(list(table.counts.values()), axis=1)
 
 
-def _tally(file: TableFile, said: Columns) -> CountTable:
+def _weights(block: Table, *, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the counts of rows, 1 where there is no column of counts; see `tallies.Measure`."""
+    counts = [block.counts[name] for name in columns] or [np.ones(len(block), np.int64)]
+    return np.empty((0, len(block))), np.stack(counts)
+
+
+def _tally(file: TableFile, said: Columns, over: Over) -> CountTable:
     """Count rows, or images, by prompt, in the order of the file, and group, in that of names."""
     import pandas as pd
 
-    table, prompt, image = read_roles(file, said, counts=said.counts)
+    measure = partial(_weights, columns=said.counts)
+    found, prompt, image = read_roles(file, said, measure, over=over, counts=said.counts)
+    table, weight = found.table, found.sums[0]
     labels = {name: table.labels[name] for name in said.groups}
     known = {str(label) for column in labels.values() for label in column.categories}
     _known(said, known, file.title)
     made = {name: merged(one, said.names, said.aside) for name, one in labels.items()}
     group = crossed(list(made.values()))
     whole = (prompt.codes >= 0) & (group.codes >= 0)
-    weight = table.counts[said.counts[0]] if said.counts else np.ones(len(table), np.int64)
     notes = dataclasses.replace(table, labels=made | {str(said.prompt): prompt}).notes
     if said.aside:
         read = np.all([column.codes >= 0 for column in labels.values()], axis=0)
@@ -216,9 +229,9 @@ def _tally(file: TableFile, said: Columns) -> CountTable:
     return CountTable(frame[sorted(frame.columns)], table.missing, notes)
 
 
-def _sums(file: TableFile, said: Columns) -> CountTable:
+def _sums(file: TableFile, said: Columns, over: Over) -> CountTable:
     """Add up probabilities by prompt, and round them to whole images."""
-    sums, missing, notes = expected_counts(file, said)
+    sums, missing, notes = expected_counts(file, said, over=over)
     sums = _renamed(sums, said, file.title)
     _few(len(sums), len(sums.columns), file.title)
     counts = whole_counts(sums.to_numpy(), rng=generator(0, "expected counts"))

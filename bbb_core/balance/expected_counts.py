@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +11,8 @@ import numpy as np
 from bbb_core import checks
 from bbb_core.balance.count_columns import Columns, read_roles
 from bbb_core.errors import InputError
-from bbb_core.io.tables import TableFile
+from bbb_core.io.tables import Table, TableFile
+from bbb_core.io.workers import Over
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +62,7 @@ def whole_counts(expected: Any, *, rng: np.random.Generator) -> np.ndarray:
 
 
 def expected_counts(
-    file: TableFile, said: Columns
+    file: TableFile, said: Columns, *, over: Over = map
 ) -> tuple[pd.DataFrame, dict[str, int], list[str]]:
     """Read a table with a row per image and a column of probabilities per class.
 
@@ -84,32 +87,56 @@ def expected_counts(
     }
     if len(names) < 2:
         raise InputError("--probability-column names one class; give it for every class.")
-    table, prompt, image = read_roles(file, said, numbers=list(names))
-    q = np.stack([table.numbers[one] for one in names], axis=1)
-    whole = (prompt.codes >= 0) & ~np.isnan(q).all(axis=1)
-    if image is not None:
-        whole &= image.codes >= 0
-    if not whole.any():
+    measure = partial(_shares, columns=list(names))
+    found, prompt, image = read_roles(file, said, measure, over=over, numbers=list(names))
+    size, *empty = found.codes
+    rows = np.flatnonzero((size > 0) & (prompt.codes >= 0))
+    if not rows.size:
         raise InputError(f"{file.title} holds no image with a prompt and probabilities; add some.")
-    rows = np.flatnonzero(whole)
-    q, total = q[rows], q[rows].sum(axis=1)
-    size = 100 if abs(np.median(np.nan_to_num(total)) - 100) <= 100 * _TOLERANCE else 1
-    odd = np.flatnonzero(~((q >= 0).all(axis=1) & (np.abs(total - size) <= size * _TOLERANCE)))
+    odd = rows[size[rows] != size[rows[0]]]
     if odd.size:
         raise InputError(
-            f"{table.place(int(rows[odd[0]]))}: the probabilities are {q[odd[0]].tolist()}; in "
-            "every row they must be 0 or more and sum to 1, or to 100."
+            f"{found.table.place(int(odd[0]))}: the probabilities sum to {size[odd[0]]}, but to "
+            f"{size[rows[0]]} in rows before; write all of them alike."
         )
+    labels = {name for name in (said.prompt, said.image) if name is not None}
+    missing = {name: n for name, n in found.table.missing.items() if name in labels}
+    missing |= {
+        name: int(found.table.weight[codes > 0].sum())
+        for name, codes in zip(names, empty, strict=True)
+    }
     by = {"prompt": np.asarray(prompt)[rows]}
-    frame = pd.DataFrame(q / total[:, None], columns=list(names.values()))
+    frame = pd.DataFrame(found.sums.T[rows], columns=list(names.values()))
     notes = [
         "counts are the expected ones, from probabilities, rounded to whole images; intervals and "
         "tests hold if the probabilities are calibrated, and are then wide",
-        *(["probabilities are in percent"] if size == 100 else []),
+        *(["probabilities are in percent"] if size[rows[0]] == 100 else []),
     ]
     if image is not None:
         by["image"] = np.asarray(image)[rows]
         frame = frame.groupby([by["prompt"], by["image"]], sort=False).mean()
         by = {"prompt": frame.index.get_level_values(0).to_numpy()}
         notes.append(f"{len(rows)} rows show {len(frame)} pictures; rows of one are averaged")
-    return frame.groupby(by["prompt"], sort=False).sum(), table.missing, notes
+    return frame.groupby(by["prompt"], sort=False).sum(), missing, notes
+
+
+def _shares(block: Table, *, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the probabilities of rows sum to (0: not counted), which are empty; and shares.
+
+    See `tallies.Measure`.
+    """
+    q = np.stack([block.numbers[one] for one in columns], axis=1)
+    total = q.sum(axis=1)
+    counts = ~np.isnan(q).all(axis=1)
+    for column in block.labels.values():
+        counts &= column.codes >= 0
+    size = np.where(np.abs(total - 100) <= 100 * _TOLERANCE, 100, 1)
+    fits = (q >= 0).all(axis=1) & (np.abs(total - size) <= size * _TOLERANCE)
+    odd = np.flatnonzero(counts & ~fits)
+    if odd.size:
+        raise InputError(
+            f"{block.place(int(odd[0]))}: the probabilities are {q[odd[0]].tolist()}; in every row "
+            "they must be 0 or more and sum to 1, or to 100."
+        )
+    shares = np.where(counts[:, None], q, 0.0) / np.where(counts, total, 1.0)[:, None]
+    return np.vstack([np.where(counts, size, 0), np.isnan(q).T]), shares.T

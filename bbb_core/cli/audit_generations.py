@@ -14,6 +14,7 @@ from bbb_core.cli.input import (
     given_names,
     label_options,
     read_from,
+    scheduler_option,
     section,
 )
 from bbb_core.cli.output import as_read, audited, empty_cells, report_options, result_options
@@ -55,6 +56,7 @@ __all__ = ["generations"]
     click.option("--before", metavar="FILE", help="Counts of the same prompts before a change."),
     click.option("--confusion", metavar="FILE", help="'true,LABEL,...': the reader's errors."),
 )
+@scheduler_option
 @report_options("the mean imbalance over the prompts (the imbalance, of a single one)")
 @result_options
 def generations(**options: Any) -> None:
@@ -70,11 +72,15 @@ def generations(**options: Any) -> None:
     a row per image, probabilities   prompt,man,woman   --probability-column man ...
 
     FairFace's and DeepFace's outputs are known (name --group-column), and Fair Diffusion's .txt.
+    The first two and probabilities are added up while they are read: memory grows with different
+    prompts and groups, not with rows, unless there are several rows per image.
+
     Names are text as written, and only an empty cell is missing. Intervals are exact and hold for
     all prompts together; p-values are Holm's. Groups are readings by whoever labelled the images.
     """  # noqa: D301 (click's sign for lines that stay as they are)
     from bbb_core.balance.count_columns import Columns
     from bbb_core.balance.count_files import read_counts
+    from bbb_core.io.workers import workers
     from bbb_core.report.of_balance import by_prompt
 
     options["out"] = require_new(options["out"])
@@ -83,11 +89,12 @@ def generations(**options: Any) -> None:
         **{key: options[key] for key in (*single, "groups", "counts", "probabilities", "aside")},
         names=given_names(options["names"]),
     )
-    read = {
-        key: read_counts(options[key], columns=said, name=name, **as_read(options))
-        for key, name in (("file", "FILE"), ("before", "--before"))
-        if options[key] is not None
-    }
+    with workers(options["scheduler"]) as over:
+        read = {
+            key: read_counts(options[key], columns=said, name=name, over=over, **as_read(options))
+            for key, name in (("file", "FILE"), ("before", "--before"))
+            if options[key] is not None
+        }
     before = read["before"].counts if "before" in read else None
     found, tables = _audit(read["file"].counts, before, options)
     found["empty cells"] = {key: one.missing for key, one in read.items() if one.missing}

@@ -67,6 +67,7 @@ _EXTRAS = {
     "PIL": "study",
     "accelerate": "diffusers",
     "diffusers": "diffusers",
+    "distributed": "scale",
     "huggingface_hub": "clip",
     "krippendorff": "study",
     "matplotlib": "plot",

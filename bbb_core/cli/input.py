@@ -11,7 +11,16 @@ import click
 from bbb_core.cli.output import table_options
 from bbb_core.errors import InputError
 
-__all__ = ["Sectioned", "column", "columns", "given_names", "label_options", "read_from", "section"]
+__all__ = [
+    "Sectioned",
+    "column",
+    "columns",
+    "given_names",
+    "label_options",
+    "read_from",
+    "scheduler_option",
+    "section",
+]
 
 Decorator = Callable[..., Any]
 
@@ -53,6 +62,14 @@ def column(*names: str, help: str) -> Decorator:
 def columns(*names: str, help: str) -> Decorator:
     """Return an option that names columns and can be repeated."""
     return click.option(*names, metavar="COLUMN", multiple=True, help=f"{help} Repeatable.")
+
+
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="local:N|ADDRESS",
+    help="Share the parts of FILE (files of a folder, row groups of parquet) among N processes, or "
+    "the workers of a dask.distributed scheduler. The numbers stay the same.",
+)
 
 
 def label_options(command: Decorator) -> Decorator:

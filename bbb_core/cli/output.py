@@ -118,7 +118,7 @@ def _shown(report: Report, command: str, settings: Mapping[str, Any]) -> dict[st
     """Return the files of a report."""
     from bbb_core.report.page import render, versions
 
-    aside = ("out", "as_json", "summary")
+    aside = ("out", "as_json", "summary", "scheduler")
     parameters = {key: value for key, value in settings.items() if key not in aside}
     about = {"command": command, "parameters": parameters, "versions": versions()}
     return {

@@ -15,7 +15,7 @@ from typing import Any
 
 from bbb_core.errors import InputError
 from bbb_core.io.batches import check_kind, fill_batch
-from bbb_core.io.columns import Column, check_cells, clean
+from bbb_core.io.columns import BLOCK, Column, clean
 from bbb_core.io.files import open_bytes, shown
 from bbb_core.io.parquet import MOST_BYTES, MOST_UNPACKED
 
@@ -41,13 +41,16 @@ class ArrowRows:
         with self._opened() as data, self._stream(data) as stream:
             self.columns = tuple(map(clean, stream.schema.names))
 
-    def fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
-        """Read the rows into columns by name; return the number of each, from 1."""
+    def parts(self) -> list[ArrowRows]:
+        """Return the table: its batches are read one after the other."""
+        return [self]
+
+    def blocks(self, columns: Sequence[tuple[str, Column]]) -> Iterator[Sequence[int]]:
+        """Read the rows into columns by name; yield the numbers, from 1, of every block."""
         import pyarrow
 
         with self._opened() as data:
-            rows = self._check_sizes(data)
-            check_cells(self.title, rows, len(columns))
+            self._check_sizes(data)
             picks = sorted({self.columns.index(clean(name)) for name, _ in columns})
             options = pyarrow.ipc.IpcReadOptions(included_fields=picks)
             names = [self.columns[place] for place in picks]
@@ -58,9 +61,11 @@ class ArrowRows:
                 for batch in stream:
                     batch.validate(full=True)  # offsets that point elsewhere
                     places = {name: names.index(clean(name)) for name, _ in columns}
-                    fill_batch(self.title, done, batch, places, columns)
-                    done += len(batch)
-            return range(1, done + 1)
+                    for start in range(0, len(batch), BLOCK):
+                        block = batch.slice(start, BLOCK)
+                        fill_batch(self.title, done, block, places, columns)
+                        yield range(done + 1, done + len(block) + 1)
+                        done += len(block)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -83,25 +88,23 @@ class ArrowRows:
 
         return pyarrow.ipc.open_stream(pyarrow.BufferReader(data), **options)
 
-    def _check_sizes(self, data: Any) -> int:
-        """Return how many rows are announced; refuse too large ones before they are unpacked."""
+    def _check_sizes(self, data: Any) -> None:
+        """Refuse batches that announce too much before they are unpacked."""
         import pyarrow
 
-        rows = kept = 0
+        kept = 0
         for message in pyarrow.ipc.MessageReader.open_stream(pyarrow.BufferReader(data)):
-            what, length, size = _announced(message)
-            rows += length if what == _BATCH else 0
+            what, size = _announced(message)
             kept += size if what == _DICTIONARY else 0
             if max(size, kept) > MOST_UNPACKED:
                 raise InputError(
                     f"{self.title} unpacks to more than {MOST_UNPACKED} bytes at a time; write it "
                     "in smaller batches."
                 )
-        return rows
 
 
-def _announced(message: Any) -> tuple[int, int, int]:
-    """Return kind, rows and unpacked bytes of a message; see Arrow's Message.fbs."""
+def _announced(message: Any) -> tuple[int, int]:
+    """Return kind and unpacked bytes of a message; see Arrow's Message.fbs."""
     data = message.metadata.to_pybytes()
     body = message.body
 
@@ -122,11 +125,11 @@ def _announced(message: Any) -> tuple[int, int, int]:
         root = follow(0)
         what = number("B", field(root, 1))
         if what not in (_DICTIONARY, _BATCH):
-            return what, 0, 0
+            return what, 0
         batch = follow(field(root, 2))
         if what == _DICTIONARY:
             batch = follow(field(batch, 1))
-        length, packed = field(batch, 0), field(batch, 3)
+        packed = field(batch, 3)
         buffers = follow(field(batch, 2))
         size = 0
         for i in range(number("I", buffers)):
@@ -135,9 +138,8 @@ def _announced(message: Any) -> tuple[int, int, int]:
             if packed and held >= 8:
                 said = int(struct.unpack("<q", body.slice(start, 8).to_pybytes())[0])
             size += held if said == -1 else said
-        rows = number("q", length) if length else 0
     except (struct.error, IndexError, OverflowError) as error:
         raise ValueError(f"the header of a message is damaged: {error}") from None
-    if min(rows, size) < 0:
-        raise ValueError("a message announces fewer rows or bytes than none")
-    return what, rows, size
+    if size < 0:
+        raise ValueError("a message announces fewer bytes than none")
+    return what, size

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "BLOCK",
     "LARGEST",
     "NOTATIONS",
     "Column",
@@ -33,8 +34,11 @@ __all__ = [
     "lookalikes",
 ]
 
+BLOCK = 2**16
+"""Rows that are read at one time."""
+
 MOST_CELLS = 20_000_000
-"""Cells of the columns that are read."""
+"""Cells of the columns that are held."""
 
 MOST_TEXT = 100_000_000
 """Characters of all the different labels of a column."""
@@ -213,6 +217,10 @@ class Labels:
         names = pd.Index(list(self._names), dtype=object)
         return pd.Categorical.from_codes(codes, names)
 
+    def clear(self) -> None:
+        """Forget the cells; labels keep their codes."""
+        self._codes = array("i")
+
 
 class Numbers:
     """Finite numbers; an empty cell is missing and becomes NaN."""
@@ -243,6 +251,10 @@ class Numbers:
     def values(self) -> np.ndarray:
         """Return the column in float64."""
         return np.frombuffer(self._values, np.float64) if self._values else np.empty(0)
+
+    def clear(self) -> None:
+        """Forget the cells."""
+        self._values = array("d")
 
 
 class Counts(Numbers):

@@ -6,13 +6,13 @@ import contextlib
 import csv
 import itertools
 from array import array
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bbb_core import checks
 from bbb_core.errors import InputError
-from bbb_core.io.columns import Column, Unreadable, check_cells, clean
+from bbb_core.io.columns import BLOCK, Column, Unreadable, clean
 from bbb_core.io.files import open_text, shown
 
 __all__ = ["MOST_BYTES", "SEPARATORS", "DelimitedRows"]
@@ -80,8 +80,12 @@ class DelimitedRows:
         fits = [s for s, names in found.items() if self._needs.issubset(names)]
         return max(fits or found, key=lambda s: len(found[s]))
 
-    def fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
-        """Read the rows into columns by name; return the line of each."""
+    def parts(self) -> list[DelimitedRows]:
+        """Return the table: lines are read one after the other."""
+        return [self]
+
+    def blocks(self, columns: Sequence[tuple[str, Column]]) -> Iterator[Sequence[int]]:
+        """Read the rows into columns by name; yield the lines of every block."""
         places = array("q")
         with contextlib.closing(self._rows()) as rows:
             _, header = next(rows, (0, []))
@@ -102,8 +106,11 @@ class DelimitedRows:
                             f"{self.title}, line {line}, column {name!r}: {error}"
                         ) from None
                 places.append(line)
-                check_cells(self.title, len(places), len(picks))
-        return places
+                if len(places) == BLOCK:
+                    yield places
+                    places = array("q")
+        if places:
+            yield places
 
 
 def _reader(lines: Iterable[str], separator: str) -> Any:

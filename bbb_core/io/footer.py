@@ -23,9 +23,15 @@ _DEEP = 16  # levels of structures within structures; the format has seven
 class Announced:
     """What the footer says of the columns that are to be read: rows, values and bytes unpacked."""
 
-    rows: int
+    groups: tuple[int, ...]  # rows of each row group
     values: int
     unpacked: int
+    largest: int  # bytes unpacked of the largest row group
+
+    @property
+    def rows(self) -> int:
+        """Rows of the file."""
+        return sum(self.groups)
 
 
 def announced(handle: IO[bytes] | io.BufferedIOBase, columns: Sequence[str]) -> Announced:
@@ -39,16 +45,23 @@ def announced(handle: IO[bytes] | io.BufferedIOBase, columns: Sequence[str]) -> 
     place = handle.tell()
     try:
         said = _Thrift(_footer(handle)).structure()
-        chunks = [chunk[3] for group in said.get(4, []) for chunk in group[1]]
-        chosen = [c for c in chunks if c[3][0].decode() in columns]
+        groups = said.get(4, [])
+        chosen = [
+            [chunk[3] for chunk in group[1] if chunk[3][3][0].decode() in columns]
+            for group in groups
+        ]
+        unpacked = [sum(chunk[6] for chunk in chunks) for chunks in chosen]
         found = Announced(
-            rows=int(said[3]), values=sum(c[5] for c in chosen), unpacked=sum(c[6] for c in chosen)
+            groups=tuple(int(group[3]) for group in groups),
+            values=sum(chunk[5] for chunks in chosen for chunk in chunks),
+            unpacked=sum(unpacked),
+            largest=max(unpacked, default=0),
         )
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:
         raise ValueError(f"its footer is damaged ({error!r})") from None
     finally:
         handle.seek(place)
-    if min(found.rows, found.values, found.unpacked) < 0:
+    if min(*found.groups, found.values, found.unpacked, found.largest) < 0:
         raise ValueError("its footer announces fewer values than none")
     return found
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from bbb_core.errors import InputError
 from bbb_core.io.batches import check_kind, fill_batch, kind
-from bbb_core.io.columns import Column, check_cells, clean
+from bbb_core.io.columns import BLOCK, Column, clean
 from bbb_core.io.files import open_bytes, shown
 from bbb_core.io.footer import announced
 
@@ -19,10 +20,10 @@ MOST_BYTES = 2_000_000_000
 """Bytes of a file."""
 
 MOST_UNPACKED = 500_000_000
-"""Bytes of the columns that are read, before compression."""
+"""Bytes of the columns that are read, before compression, of a row group."""
 
-BATCH = 2**16
-"""Rows that are decoded at one time."""
+PART = 2**18
+"""Rows at least that one worker reads."""
 
 
 @contextlib.contextmanager
@@ -64,11 +65,29 @@ class ParquetRows:
 
     def __init__(self, path: Path, *, name: str) -> None:
         self.path, self.name, self.title = path, name, f"{name} {shown(path)}"
+        self._groups: list[int] | None = None  # row groups; None for all of them
+        self._before = 0  # rows before these
         with open_parquet(path, name=name) as (file, _):
             self.columns = tuple(map(clean, file.schema_arrow.names))
 
-    def fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
-        """Read the rows into columns by name; return the number of each, from 1."""
+    def parts(self) -> list[ParquetRows]:
+        """Return the rows in parts, each of whole row groups, in their order."""
+        with open_parquet(self.path, name=self.name) as (_, handle):
+            sizes = announced(handle, []).groups
+        found: list[ParquetRows] = []
+        groups: list[int] = []
+        before = end = 0
+        for group, rows in enumerate(sizes):
+            groups, end = [*groups, group], end + rows
+            if end - before >= PART or group == len(sizes) - 1:
+                part = copy.copy(self)
+                part._groups, part._before = groups, before
+                found.append(part)
+                groups, before = [], end
+        return found or [self]
+
+    def blocks(self, columns: Sequence[tuple[str, Column]]) -> Iterator[Sequence[int]]:
+        """Read the rows into columns by name; yield the numbers, from 1, of every block."""
         with open_parquet(self.path, name=self.name) as (file, handle):
             fields = {n: file.schema_arrow.field(self.columns.index(clean(n))) for n, _ in columns}
             for name, field in fields.items():
@@ -76,19 +95,18 @@ class ParquetRows:
             self._check_size(handle, [field.name for field in fields.values()])
         # text is decoded as codes and a dictionary: a repeated value takes its memory once
         text = [field.name for field in fields.values() if kind(field.type) == "text"]
-        rows = 0
+        rows, names = self._before, [field.name for field in fields.values()]
         with open_parquet(self.path, name=self.name, read_dictionary=text) as (file, _):
-            for batch in file.iter_batches(BATCH, columns=[f.name for f in fields.values()]):
+            for batch in file.iter_batches(BLOCK, row_groups=self._groups, columns=names):
                 places = {n: batch.schema.get_field_index(f.name) for n, f in fields.items()}
                 fill_batch(self.title, rows, batch, places, columns)
+                yield range(rows + 1, rows + len(batch) + 1)
                 rows += len(batch)
-        return range(1, rows + 1)
 
     def _check_size(self, handle: BinaryIO, names: Sequence[str]) -> None:
-        said = announced(handle, names)
-        check_cells(self.title, said.rows, len(names))
-        if said.unpacked > MOST_UNPACKED:
+        largest = announced(handle, names).largest
+        if largest > MOST_UNPACKED:
             raise InputError(
-                f"{self.title} unpacks to {said.unpacked} bytes in {len(names)} columns, more than "
-                f"{MOST_UNPACKED}; split it."
+                f"{self.title}: a row group unpacks to {largest} bytes in {len(names)} columns, "
+                f"more than {MOST_UNPACKED}; write smaller row groups."
             )

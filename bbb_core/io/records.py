@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bbb_core.errors import InputError
-from bbb_core.io.columns import Column, Numbers, Unreadable, check_cells, clean
+from bbb_core.io.columns import BLOCK, Column, Numbers, Unreadable, clean
 from bbb_core.io.files import open_bytes, open_text, shown
 
 __all__ = ["KEY", "MOST_WHOLE", "JsonRows"]
@@ -59,8 +59,12 @@ class JsonRows:
             raise InputError(f"{self.title} is empty; write records such as {{...}}.")
         self.columns = tuple(found)
 
-    def fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
-        """Read the records into columns by name; return the place of each."""
+    def parts(self) -> list[JsonRows]:
+        """Return the table: records are read one after the other."""
+        return [self]
+
+    def blocks(self, columns: Sequence[tuple[str, Column]]) -> Iterator[Sequence[int]]:
+        """Read the records into columns by name; yield the places of every block."""
         places, picks = array("q"), [(clean(name), column) for name, column in columns]
         for place, record in self._records():
             for name, column in picks:
@@ -71,8 +75,11 @@ class JsonRows:
                         f"{self.title}, {self.unit} {place}, column {name!r}: {error}"
                     ) from None
             places.append(place)
-            check_cells(self.title, len(places), len(picks))
-        return places
+            if len(places) == BLOCK:
+                yield places
+                places = array("q")
+        if places:
+            yield places
 
     def _records(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield (place, cells by column) of each record."""

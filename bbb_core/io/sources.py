@@ -6,15 +6,14 @@ reads named columns at once.
 
 from __future__ import annotations
 
-import bisect
-import itertools
+import copy
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bbb_core.errors import InputError
-from bbb_core.io.columns import Column, check_cells
+from bbb_core.io.columns import Column
 from bbb_core.io.delimited import DelimitedRows
 from bbb_core.io.files import shown
 from bbb_core.io.tables import Rows, Table, TableFile
@@ -189,7 +188,7 @@ class _Shards:
     def __init__(self, parts: Sequence[Rows], files: Sequence[Path], title: str) -> None:
         self.title, self.unit = title, parts[0].unit
         self.columns = tuple(dict.fromkeys(name for part in parts for name in part.columns))
-        self._parts, self._files = parts, files
+        self._parts = list(zip(parts, files, strict=True))
         for part in parts if SUFFIXES[_ending(files[0])] not in ("json", "lines") else ():
             odd = sorted(set(part.columns) ^ set(self.columns))  # records may lack what is empty
             if odd:
@@ -198,13 +197,21 @@ class _Shards:
                     "one folder must have the same ones."
                 )
 
-    def fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
-        """Read the rows of all tables into columns by name."""
+    def parts(self) -> list[_Shards]:
+        """Return the parts of every table."""
         found = []
-        for part in self._parts:
-            found.append(part.fill(columns))
-            check_cells(self.title, sum(map(len, found)), len(columns))
-        return _Places(found, [shown(file.name) for file in self._files])
+        for whole, file in self._parts:
+            for rows in whole.parts():
+                part = copy.copy(self)
+                part._parts = [(rows, file)]
+                found.append(part)
+        return found
+
+    def blocks(self, columns: Sequence[tuple[str, Column]]) -> Iterator[Sequence[int]]:
+        """Read the rows of all tables into columns by name; yield the places of every block."""
+        for part, file in self._parts:
+            for places in part.blocks(columns):
+                yield _InFile(places, shown(file.name))
 
 
 class _Place(int):
@@ -216,18 +223,16 @@ class _Place(int):
         return f"{int(self)} of {self.file}"
 
 
-class _Places(Sequence[int]):
-    """Places in several files."""
+class _InFile(Sequence[int]):
+    """Places in one file of several."""
 
-    def __init__(self, places: Sequence[Sequence[int]], names: Sequence[str]) -> None:
-        self._places, self._names = places, names
-        self._ends = list(itertools.accumulate(map(len, places)))
+    def __init__(self, places: Sequence[int], file: str) -> None:
+        self._places, self._file = places, file
 
     def __len__(self) -> int:
-        return self._ends[-1]
+        return len(self._places)
 
     def __getitem__(self, row: Any) -> Any:
-        part = bisect.bisect_right(self._ends, row)
-        place = _Place(self._places[part][row - self._ends[part]])  # counted from the end
-        place.file = self._names[part]
+        place = _Place(self._places[row])
+        place.file = self._file
         return place

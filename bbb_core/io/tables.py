@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
+import copy
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +21,7 @@ from bbb_core.io.columns import (
     Labels,
     Notation,
     Numbers,
+    check_cells,
     clean,
     lookalikes,
 )
@@ -26,7 +30,7 @@ from bbb_core.io.delimited import SEPARATORS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NOTATIONS", "SEPARATORS", "Rows", "Table", "TableFile"]
+__all__ = ["NOTATIONS", "SEPARATORS", "Places", "Rows", "Table", "TableFile"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Table:
         For each row its line in a CSV file, or its number from 1 in a parquet file.
     title, unit : str
         How a message names the file, and a place in it: ``"FILE scores.csv"``, ``"line"``.
+    rows : numpy.ndarray, optional
+        How many rows of the file each of these stands for; None: itself only.
     """
 
     labels: Mapping[str, pd.Categorical]
@@ -53,9 +59,15 @@ class Table:
     places: Sequence[int]
     title: str
     unit: str
+    rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """How many rows of the file each row stands for, int64."""
+        return np.ones(len(self), np.int64) if self.rows is None else self.rows
 
     def place(self, row: int) -> str:
         """Return how a message names a row, counted from 0."""
@@ -82,8 +94,9 @@ class Table:
     @property
     def missing(self) -> dict[str, int]:
         """How many cells of each column of labels or numbers are empty."""
-        lost = {name: int((column.codes < 0).sum()) for name, column in self.labels.items()}
-        return lost | {name: int(np.isnan(x).sum()) for name, x in self.numbers.items()}
+        empty = {name: column.codes < 0 for name, column in self.labels.items()}
+        empty |= {name: np.isnan(x) for name, x in self.numbers.items()}
+        return {name: int(self.weight[rows].sum()) for name, rows in empty.items()}
 
     @property
     def notes(self) -> list[str]:
@@ -97,15 +110,35 @@ class Table:
 
 @runtime_checkable
 class Rows(Protocol):
-    """The rows of a file: `delimited.DelimitedRows` or `parquet.ParquetRows`."""
+    """The rows of a file, such as `delimited.DelimitedRows` or `parquet.ParquetRows`."""
 
     title: str
     unit: str
     columns: tuple[str, ...]
 
-    def fill(self, columns: Sequence[tuple[str, Column]]) -> Sequence[int]:
-        """Read the rows into columns by name; return the place of each."""
+    def parts(self) -> Sequence[Rows]:
+        """Return parts that can be read by themselves; their rows are these, in this order."""
         ...
+
+    def blocks(self, columns: Sequence[tuple[str, Column]]) -> Iterator[Sequence[int]]:
+        """Read the rows into columns by name, block by block; yield the places of each."""
+        ...
+
+
+class Places(Sequence[int]):
+    """Places of several blocks, one block after the other."""
+
+    def __init__(self, blocks: Sequence[Sequence[int]]) -> None:
+        self._blocks = blocks
+        self._ends = list(itertools.accumulate(map(len, blocks), initial=0))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, row: Any) -> Any:
+        row = range(len(self))[row]
+        block = bisect.bisect_right(self._ends, row) - 1
+        return self._blocks[block][row - self._ends[block]]
 
 
 class TableFile:
@@ -121,7 +154,7 @@ class TableFile:
 
     def __init__(self, rows: Rows, *, notation: str) -> None:
         self._rows = rows
-        self.title, self.columns = rows.title, rows.columns
+        self.title, self.unit, self.columns = rows.title, rows.unit, rows.columns
         self._notation = Notation(checks.choice("notation", notation, NOTATIONS))
 
     def read(
@@ -139,18 +172,66 @@ class TableFile:
             If a column is missing or stands twice, a cell cannot be read as asked, the file is
             damaged, or there are too many cells; the message names the place.
         """
+        read = self._columns(labels, numbers, counts)
+        pairs = [pair for columns in read.values() for pair in columns.items()]
+        found: list[Sequence[int]] = []
+        for places in self._rows.blocks(pairs):
+            found.append(places)
+            check_cells(self.title, sum(map(len, found)), len(pairs))
+        return self._table(read, Places(found))
+
+    def blocks(
+        self,
+        *,
+        labels: Sequence[str] = (),
+        numbers: Sequence[str] = (),
+        counts: Sequence[str] = (),
+    ) -> Iterator[Table]:
+        """Read the same block by block: a label has the same code in all of them.
+
+        Memory holds one block of rows, and the different labels. The last block is empty, so that
+        there always is one.
+
+        Raises
+        ------
+        InputError
+            See `read`; there is no bound on cells.
+        """
+        read = self._columns(labels, numbers, counts)
+        pairs = [pair for columns in read.values() for pair in columns.items()]
+        for places in itertools.chain(self._rows.blocks(pairs), [()]):
+            yield self._table(read, places)
+            for _, column in pairs:
+                column.clear()
+
+    def parts(self) -> list[TableFile]:
+        """Return parts that can be read by themselves; their rows are these, in this order.
+
+        The files of a folder, and row groups of parquet; however many workers there are.
+        """
+        found = []
+        for rows in self._rows.parts():
+            part = copy.copy(self)
+            part._rows = rows
+            found.append(part)
+        return found
+
+    def _columns(
+        self, labels: Sequence[str], numbers: Sequence[str], counts: Sequence[str]
+    ) -> dict[str, dict[str, Column]]:
         self.need([*labels, *numbers, *counts])
-        read: dict[str, dict[str, Column]] = {
+        return {
             "labels": {name: Labels() for name in labels},
             "numbers": {name: Numbers(self._notation) for name in numbers},
             "counts": {name: Counts(self._notation) for name in counts},
         }
-        places = self._rows.fill([pair for columns in read.values() for pair in columns.items()])
-        made = {
+
+    def _table(self, read: dict[str, dict[str, Column]], places: Sequence[int]) -> Table:
+        made: dict[str, Any] = {
             role: {name: column.values() for name, column in columns.items()}
             for role, columns in read.items()
         }
-        return Table(**made, places=places, title=self.title, unit=self._rows.unit)
+        return Table(**made, places=places, title=self.title, unit=self.unit)
 
     def need(self, names: Iterable[str], *, advice: str = "") -> None:
         """Refuse the file unless each of the columns stands in it exactly once.
