@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from bbb_core.cli.input import scheduler_option
 from bbb_core.cli.output import audited, named_prompts, report_options, result_options, say
 from bbb_core.errors import InputError
 from bbb_core.io.cells import plain, table_text
@@ -40,6 +41,7 @@ __all__ = ["embeddings"]
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, mps or auto.")
+@scheduler_option
 @report_options("the largest absolute gap beyond the baseline")
 @result_options
 @click.option("--list-prompts", is_flag=True, help="Only print the prompts, to embed elsewhere.")
@@ -53,6 +55,9 @@ def embeddings(**options: Any) -> None:
     name no occupation ("person"), with an interval over templates and word pairs, and p-values
     adjusted for the number of occupations. The position is 0 at the prompts of the first group, 1
     at those of the second, and 0.5 half way.
+
+    Of a table, only the rows of the prompts (--list-prompts) are kept: it may be larger than the
+    memory.
     """
     if options["encoder"] is None:
         raise InputError("--encoder is missing; pass minilm, e5, glove, open_clip:... or table:...")
@@ -66,8 +71,13 @@ def embeddings(**options: Any) -> None:
         return
     from bbb_core.embedding.audit import audit_embeddings
     from bbb_core.embedding.load import load_encoder
+    from bbb_core.io.workers import workers
 
-    encoder = load_encoder(options["encoder"], device=options["device"])
+    spec, scheduler = options["encoder"], options["scheduler"]
+    if scheduler is not None and not spec.startswith("table:"):
+        raise InputError(f"--scheduler shares the parts of a table, and {spec} is none; omit it.")
+    with workers(scheduler) as over:
+        encoder = load_encoder(spec, device=options["device"], texts=plan.texts(), over=over)
     found = audit_embeddings(encoder, plan, confidence=options["confidence"], seed=options["seed"])
     said = found.summary
     audited(

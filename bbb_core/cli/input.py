@@ -67,8 +67,8 @@ def columns(*names: str, help: str) -> Decorator:
 scheduler_option = click.option(
     "--scheduler",
     metavar="local:N|ADDRESS",
-    help="Share the parts of FILE (files of a folder, row groups of parquet) among N processes, or "
-    "the workers of a dask.distributed scheduler. The numbers stay the same.",
+    help="Share the parts of a table (files of a folder, row groups of parquet) among N processes, "
+    "or the workers of a dask.distributed scheduler. The numbers stay the same.",
 )
 
 

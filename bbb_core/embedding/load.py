@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bbb_core.embedding.encoder import BatchedEncoder
 from bbb_core.errors import InputError
+from bbb_core.io.workers import Over
 
 __all__ = ["ENCODER_SPECS", "load_encoder"]
 
@@ -24,7 +26,13 @@ ENCODER_SPECS: tuple[str, ...] = (
 
 
 def load_encoder(
-    spec: str, *, device: str | None = None, batch_size: int = 64, cached: bool = True
+    spec: str,
+    *,
+    device: str | None = None,
+    batch_size: int = 64,
+    cached: bool = True,
+    texts: Sequence[str] | None = None,
+    over: Over = map,
 ) -> BatchedEncoder:
     """Load an encoder by its spec.
 
@@ -41,6 +49,8 @@ def load_encoder(
         Texts (or images) per batch.
     cached
         Whether rows go to the disk cache.
+    texts, over
+        Of a table, keep only the rows of these texts, and share its parts; see `load_table`.
 
     Returns
     -------
@@ -81,5 +91,5 @@ def load_encoder(
         case "table", True:
             from bbb_core.embedding.table import load_table
 
-            return load_table(rest)
+            return load_table(rest, texts=texts, over=over)
     raise InputError(f"encoder {spec!r} is unknown; use one of {', '.join(ENCODER_SPECS)}.")

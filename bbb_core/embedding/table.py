@@ -9,11 +9,16 @@ Formats, all of them in half, single or double precision, rows of any length but
 - ``.parquet`` with the columns ``text`` and ``embedding`` (lists), or ``text`` and one numbered
   column per dimension, as pandas and polars write them,
 - a folder of clip-retrieval: ``text_emb/*.npy`` beside ``metadata/*.parquet`` with ``caption``.
+
+A table may be larger than the memory if it is asked for some texts only (``.npz`` is read whole).
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +26,12 @@ import torch
 from torch import Tensor
 
 from bbb_core.embedding.encoder import BatchedEncoder, shortened
-from bbb_core.embedding.table_files import MAX_VALUES, READERS, read_folder, read_named_npy
+from bbb_core.embedding.table_files import parts_of, read_part
+from bbb_core.embedding.table_rows import Found, together
 from bbb_core.errors import InputError
-from bbb_core.io.files import shown
-from bbb_core.io.writing import sha256
+from bbb_core.io.workers import Over
 
-__all__ = ["MAX_VALUES", "Table", "load_table"]
+__all__ = ["Table", "load_table"]
 
 _NAMED = 3  # unknown texts that a message names
 _PAIR = re.compile(r"(?P<rows>.+?\.npy):(?P<names>.+)", re.IGNORECASE)
@@ -59,8 +64,19 @@ class Table(BatchedEncoder):
         return torch.from_numpy(self._table[[self._index[text] for text in texts]])
 
 
-def load_table(path: str | Path) -> Table:
-    """Read a table of texts and embeddings, check every row and scale it to length one.
+def load_table(path: str | Path, *, texts: Sequence[str] | None = None, over: Over = map) -> Table:
+    """Read a table of texts and embeddings, check the rows and scale them to length one.
+
+    Parameters
+    ----------
+    path
+        The file or folder; for ``.npy`` also ``ROWS.npy:NAMES.txt``.
+    texts
+        Keep only the rows of these texts (each as it is written in the table). The others are
+        neither held nor checked; memory does not grow with their number.
+    over
+        Shares the parts (shards of a folder, row groups of parquet); see
+        `bbb_core.io.workers.workers`.
 
     Raises
     ------
@@ -71,34 +87,24 @@ def load_table(path: str | Path) -> Table:
     said = str(path)
     pair = _PAIR.fullmatch(said)
     file = Path(pair["rows"] if pair else said)
-    kind = file.suffix.lower()
-    if kind == ".npy":
-        names = Path(pair["names"]) if pair else file.with_suffix(".txt")
-        texts, rows = read_named_npy(file, names)
-        digests = [sha256(one, name="table") for one in (file, names)]
-    elif file.is_dir():
-        (texts, rows), files = read_folder(file)
-        digests = [sha256(one, name="table") for one in files]
-    elif kind in READERS:
-        texts, rows = READERS[kind](file)
-        digests = [sha256(file, name="table")]
-    else:
-        raise InputError(
-            f"table {shown(said)} must be a folder or end in .npy, {', '.join(READERS)}."
-        )
+    parts = parts_of(file, Path(pair["names"]) if pair else None)
+    wanted = None if texts is None else frozenset(texts)
+    found = together(file, over(partial(read_part, wanted=wanted), parts))
+    rows = _unit(said, found)
+    digest = hashlib.sha256(rows.tobytes())
+    for text in found.texts:
+        digest.update(f"{len(text)}:{text}".encode())
     return Table(
-        texts, _unit(said, texts, rows), name=f"table:{said}",
-        fingerprint=f"table-2:{':'.join(digests)}",
-    )  # fmt: skip
+        found.texts, rows, name=f"table:{said}", fingerprint=f"table-3:{digest.hexdigest()}"
+    )
 
 
-def _unit(path: str, texts: list[str], rows: np.ndarray) -> np.ndarray:
+def _unit(path: str, found: Found) -> np.ndarray:
     """Return unit rows in float32 after checking texts and rows."""
-    if rows.ndim != 2 or 0 in rows.shape:
+    texts, places, rows = found.texts, found.places, found.rows
+    if not found.size or rows.shape[1] == 0:
         raise InputError(f"table {path}: embeddings have shape {rows.shape}; pass [n, d].")
-    if len(texts) != len(rows):
-        raise InputError(f"table {path}: {len(texts)} texts but {len(rows)} rows of embeddings.")
-    found = np.empty(rows.shape, dtype=np.float32)
+    unit = np.empty(rows.shape, dtype=np.float32)
     step = max(1, _BLOCK // rows.shape[1])
     for start in range(0, len(rows), step):
         part = rows[start : start + step].astype(np.float64)
@@ -109,18 +115,20 @@ def _unit(path: str, texts: list[str], rows: np.ndarray) -> np.ndarray:
             zero = largest[bad[0], 0] == 0
             what = "norm zero, so no direction" if zero else "a value that is no finite number"
             raise InputError(
-                f"table {path}: row {row} ({shortened(texts[row])!r}) has {what}; drop it."
+                f"table {path}: row {places[row]} ({shortened(texts[row])!r}) has {what}; drop it."
             )
         part /= largest
-        found[start : start + step] = part / np.linalg.norm(part, axis=1, keepdims=True)
+        unit[start : start + step] = part / np.linalg.norm(part, axis=1, keepdims=True)
     seen: dict[str, int] = {}
-    for number, text in enumerate(texts):
+    for row, text in enumerate(texts):
         if not text.strip():
-            raise InputError(f"table {path}: the text of row {number} ({text!r:.80}) is empty.")
-        first = seen.setdefault(text, number)
-        if first != number and np.abs(found[first] - found[number]).max() > _ALIKE:
             raise InputError(
-                f"table {path}: the text of row {number} ({shortened(text)!r}) repeats row {first} "
-                "with another embedding; keep one of them."
+                f"table {path}: the text of row {places[row]} ({text!r:.80}) is empty."
             )
-    return found
+        first = seen.setdefault(text, row)
+        if first != row and np.abs(unit[first] - unit[row]).max() > _ALIKE:
+            raise InputError(
+                f"table {path}: the text of row {places[row]} ({shortened(text)!r}) repeats row "
+                f"{places[first]} with another embedding; keep one of them."
+            )
+    return unit

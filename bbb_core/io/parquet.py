@@ -14,7 +14,7 @@ from bbb_core.io.columns import BLOCK, Column, clean
 from bbb_core.io.files import open_bytes, shown
 from bbb_core.io.footer import announced
 
-__all__ = ["MOST_BYTES", "MOST_UNPACKED", "ParquetRows", "open_parquet"]
+__all__ = ["MOST_BYTES", "MOST_UNPACKED", "ParquetRows", "open_parquet", "row_groups"]
 
 MOST_BYTES = 2_000_000_000
 """Bytes of a file."""
@@ -49,6 +49,25 @@ def open_parquet(
             raise InputError(f"{what} cannot be read as parquet ({reason}).") from None
 
 
+def row_groups(sizes: Sequence[int]) -> list[tuple[list[int], int]]:
+    """Return parts of `PART` rows or more: their row groups, and how many rows stand before.
+
+    Examples
+    --------
+    >>> row_groups([200_000, 100_000, 50_000])
+    [([0, 1], 0), ([2], 300000)]
+    """
+    found: list[tuple[list[int], int]] = []
+    held, before = PART, 0
+    for group, rows in enumerate(sizes):
+        if held >= PART:
+            found.append(([], before))
+            held = 0
+        found[-1][0].append(group)
+        held, before = held + rows, before + rows
+    return found
+
+
 class ParquetRows:
     """The rows of a parquet table.
 
@@ -74,16 +93,11 @@ class ParquetRows:
         """Return the rows in parts, each of whole row groups, in their order."""
         with open_parquet(self.path, name=self.name) as (_, handle):
             sizes = announced(handle, []).groups
-        found: list[ParquetRows] = []
-        groups: list[int] = []
-        before = end = 0
-        for group, rows in enumerate(sizes):
-            groups, end = [*groups, group], end + rows
-            if end - before >= PART or group == len(sizes) - 1:
-                part = copy.copy(self)
-                part._groups, part._before = groups, before
-                found.append(part)
-                groups, before = [], end
+        found = []
+        for groups, before in row_groups(sizes):
+            part = copy.copy(self)
+            part._groups, part._before = groups, before
+            found.append(part)
         return found or [self]
 
     def blocks(self, columns: Sequence[tuple[str, Column]]) -> Iterator[Sequence[int]]:

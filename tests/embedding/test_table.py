@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from bbb_core.embedding import load_encoder
-from bbb_core.embedding.table_files import MAX_VALUES
+from bbb_core.embedding.table_rows import MAX_VALUES
 from bbb_core.errors import InputError
 
 TEXTS = ["a", "b", "c"]
@@ -105,7 +105,7 @@ def test_pickled_npz_is_refused_unread(tmp_path):
 def test_ragged_parquet_names_the_row(tmp_path):
     lists = [[1.0, 0.0], [1.0], [0.0, 1.0]]
     pq.write_table(pa.table({"text": TEXTS, "embedding": lists}), tmp_path / "r.parquet")
-    with pytest.raises(InputError, match="row 1 has 1 values but row 0 has 2"):
+    with pytest.raises(InputError, match="row 1 has 1 values but rows before have 2"):
         load_encoder(f"table:{tmp_path / 'r.parquet'}")
 
 
@@ -324,10 +324,10 @@ def test_sizes_are_bounded_before_anything_is_made(tmp_path, monkeypatch):
     lists = pa.ListArray.from_arrays(offsets, repeated.dictionary_decode())
     pq.write_table(pa.table({"text": ["x"] * (n // 2), "embedding": lists}), tmp_path / "n.parquet")
     assert (tmp_path / "n.parquet").stat().st_size < 20_000
-    monkeypatch.setattr("bbb_core.embedding.table_files.MAX_VALUES", n - 1)
+    monkeypatch.setattr("bbb_core.embedding.table_rows.MAX_VALUES", n - 1)
     with pytest.raises(InputError, match="more than 99999 numbers"):
         load_encoder(f"table:{tmp_path / 'n.parquet'}")
-    monkeypatch.setattr("bbb_core.embedding.table_files.MAX_TEXT", 1000)
+    monkeypatch.setattr("bbb_core.embedding.table_rows.MAX_TEXT", 1000)
     texts = {"text": ["long " * 300, "b"], "embedding": LISTS[:2]}
     pq.write_table(pa.table(texts), tmp_path / "t.parquet")
     np.savez(tmp_path / "t.npz", texts=np.array(texts["text"]), embeddings=ROWS[:2])
