@@ -140,9 +140,7 @@ def _strata_noise(
     )  # fmt: skip
 
 
-def _rows_noise(
-    sums: ScoreSums, scale: float, first: np.ndarray, second: np.ndarray
-) -> GapNoise:
+def _rows_noise(sums: ScoreSums, scale: float, first: np.ndarray, second: np.ndarray) -> GapNoise:
     """Return the noise of differences of means of rows; see `gap_noise.rows_noise`."""
     n = int(sums.rows.sum())
     units = np.stack([sums.rows, *(p / scale**i for i, p in enumerate(sums.powers[:3], start=1))])

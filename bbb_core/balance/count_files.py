@@ -182,10 +182,11 @@ def _wide(file: TableFile, key: str, columns: Sequence[str] = ()) -> tuple[Table
     return table, np.stack(list(table.counts.values()), axis=1)
 
 
-def _weights(block: Table, *, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _weights(block: Table, *, columns: Sequence[str]) -> tuple[np.ndarray, ...]:
     """Return the counts of rows, 1 where there is no column of counts; see `tallies.Measure`."""
     counts = [block.counts[name] for name in columns] or [np.ones(len(block), np.int64)]
-    return np.empty((0, len(block))), np.stack(counts)
+    none = np.empty((0, len(block)))
+    return none, np.stack(counts), none
 
 
 def _tally(file: TableFile, said: Columns, over: Over) -> CountTable:

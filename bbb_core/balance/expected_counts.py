@@ -120,7 +120,7 @@ def expected_counts(
     return frame.groupby(by["prompt"], sort=False).sum(), missing, notes
 
 
-def _shares(block: Table, *, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _shares(block: Table, *, columns: Sequence[str]) -> tuple[np.ndarray, ...]:
     """Return what the probabilities of rows sum to (0: not counted), which are empty; and shares.
 
     See `tallies.Measure`.
@@ -139,4 +139,5 @@ def _shares(block: Table, *, columns: Sequence[str]) -> tuple[np.ndarray, np.nda
             "they must be 0 or more and sum to 1, or to 100."
         )
     shares = np.where(counts[:, None], q, 0.0) / np.where(counts, total, 1.0)[:, None]
-    return np.vstack([np.where(counts, size, 0), np.isnan(q).T]), shares.T
+    codes = np.vstack([np.where(counts, size, 0), np.isnan(q).T])
+    return codes, shares.T, np.empty((0, len(block)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
-import numpy as np
 
+from bbb_core.cli.alignment_rows import Rows, read_rows, score_sums
 from bbb_core.cli.input import (
     Sectioned,
     column,
@@ -15,14 +15,13 @@ from bbb_core.cli.input import (
     given_names,
     label_options,
     read_from,
+    scheduler_option,
     section,
 )
-from bbb_core.cli.output import as_read, audited, empty_cells, report_options, result_options
-from bbb_core.errors import InputError
+from bbb_core.cli.output import audited, report_options, result_options
 from bbb_core.io.cells import plain, table_text
 from bbb_core.io.folders import records, require_new
-from bbb_core.io.labels import merged, perhaps
-from bbb_core.io.sources import open_table
+from bbb_core.io.workers import workers
 
 __all__ = ["alignment"]
 
@@ -55,6 +54,7 @@ __all__ = ["alignment"]
     click.option("--minimum-support", type=int, default=30, show_default=True),
     click.option("--seed", type=int, default=0, show_default=True),
 )
+@scheduler_option
 @report_options("the multiaccuracy error (without --truth: the largest gap)")
 @result_options
 def alignment(**options: Any) -> None:
@@ -71,12 +71,16 @@ def alignment(**options: Any) -> None:
     Independent units are the rows; with --within, the prompts; with --cluster-column, the clusters,
     or the prompts if every cluster lies within one. Without --truth, the rows of a cluster that
     lies within no prompt must be of one group, and count once with their mean.
+
+    Gaps are sums, read in two passes: memory grows with the different labels, prompts and clusters,
+    not with rows. An audit with --truth holds the rows.
     """
     options["out"] = require_new(options["out"])
     options["names"] = given_names(options["names"])
-    table = _read(options)
     tell = _gaps if options["truth"] is None else _audit
-    made, tables, report = tell(table, options)
+    with workers(options["scheduler"]) as over:
+        table = read_rows(options, over)
+        made, tables, report = tell(table, options)
     found = {"images": len(table), "empty cells": table.empty, "notes": table.notes, **made}
     audited(
         "bbb audit alignment",
@@ -89,114 +93,7 @@ def alignment(**options: Any) -> None:
     )
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The rows that have all that every row needs, and how many cells were empty."""
-
-    score: np.ndarray
-    truth: np.ndarray | None
-    groups: dict[str, Any]
-    within: Any
-    empty: dict[str, int]
-    lost: str
-    notes: list[str]
-
-    def __len__(self) -> int:
-        return len(self.score)
-
-
-def _read(options: dict[str, Any]) -> _Rows:
-    score, truth, within, cluster = (options[k] for k in ("score", "truth", "within", "cluster"))
-    numbers, units = ([x for x in pair if x is not None] for pair in
-                      ((score, truth), (within, cluster)))  # fmt: skip
-    named = [*numbers, *options["groups"], *units]
-    file = open_table(options["file"], needs=named, **as_read(options))
-    for role, given in (("score", score), ("group", options["groups"])):
-        if not given:
-            raise InputError(
-                f"--{role} is missing; name a column of {file.title}{perhaps(file.columns, role)}; "
-                f"it has {', '.join(map(repr, file.columns[:12]))}."
-            )
-    table = file.read(labels=list(dict.fromkeys([*options["groups"], *units])), numbers=numbers)
-    if not len(table):
-        raise InputError(f"{table.title} holds no row; add a row per image.")
-    kept = np.ones(len(table), bool)
-    for name in numbers:
-        kept &= ~np.isnan(table.numbers[name])
-    for name in units:
-        kept &= table.labels[name].codes >= 0
-    needed = {*numbers, *units}
-    if not kept.any():
-        raise InputError(f"{table.title} has no row with all of {', '.join(map(repr, needed))}.")
-    empty = table.missing
-    left_out = {name: n for name, n in empty.items() if name in needed}
-    elsewhere = {name: n for name, n in empty.items() if name not in needed}
-    groups, notes = _groups(table, options)
-    table = replace(table, labels={**table.labels, **groups})
-    rows = _Rows(
-        table.numbers[score][kept],
-        None if truth is None else table.numbers[truth][kept],
-        {name: table.labels[name][kept] for name in options["groups"]},
-        None if within is None else table.labels[within][kept],
-        empty,
-        empty_cells(elsewhere, left_out),
-        [*table.notes, *notes],
-    )
-    return rows if cluster is None else _clustered(rows, table.labels[cluster][kept], options)
-
-
-def _groups(table: Any, options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the columns of groups with --map and --ignore done, and notes of it."""
-    names, aside = options["names"], options["aside"]
-    labels = {name: table.labels[name] for name in options["groups"]}
-    known = sorted({str(label) for column in labels.values() for label in column.categories})
-    for label in names:
-        if label not in known:
-            raise InputError(f"--map names {label!r}, but the groups of FILE are {known[:12]}.")
-    made = {name: merged(column, names, aside) for name, column in labels.items()}
-    lost = sum(int((made[name].codes < 0).sum() - (labels[name].codes < 0).sum()) for name in made)
-    said = f"{lost} labels are {' or '.join(map(repr, aside))}: in no group"
-    return made, [said] if aside else []
-
-
-def _clustered(rows: _Rows, cluster: Any, options: dict[str, Any]) -> _Rows:
-    """Return rows whose independent units are clusters, or prompts that hold them whole."""
-    unit = cluster.codes
-    if rows.within is not None:
-        if _constant(rows.within.codes, unit):
-            return replace(
-                rows, notes=[*rows.notes, "clusters lie within prompts: these are units"]
-            )
-        if rows.truth is None or not _constant(unit, rows.within.codes):
-            raise InputError(
-                f"clusters of {options['cluster']!r} span several prompts of "
-                f"{options['within']!r}, for which no interval is known here; leave out --within, "
-                "or take the mean of each cluster."
-            )
-    if rows.truth is not None:
-        return replace(
-            rows, within=cluster, notes=[*rows.notes, "clusters are the independent units"]
-        )
-    mixed = next((k for k, g in rows.groups.items() if not _constant(g.codes, unit)), None)
-    if mixed is not None:
-        raise InputError(
-            f"clusters of {options['cluster']!r} hold several groups of {mixed!r}; compare within "
-            f"them: --within {options['cluster']}."
-        )
-    _, first, place = np.unique(unit, return_index=True, return_inverse=True)
-    means = np.bincount(place, rows.score) / np.bincount(place)
-    note = f"{len(rows)} rows are {len(first)} clusters, which count once with their mean"
-    groups = {name: column[first] for name, column in rows.groups.items()}
-    return replace(rows, score=means, groups=groups, notes=[*rows.notes, note])
-
-
-def _constant(codes: np.ndarray, unit: np.ndarray) -> bool:
-    """Say whether rows of one unit have one code."""
-    first = np.unique(unit, return_index=True, return_inverse=True)
-    return bool((codes == codes[first[1]][first[2]]).all())
-
-
-def _audit(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
+def _audit(table: Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
     from bbb_core.alignment.auditing import audit
     from bbb_core.report.of_alignment import sampling_caveats
 
@@ -223,15 +120,17 @@ def _audit(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[
     return said, {"groups": found.by_group, "cells": found.by_cell}, report
 
 
-def _gaps(table: _Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
+def _gaps(table: Rows, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Any]:
+    from bbb_core.alignment.gap_sums import gaps_from_sums
     from bbb_core.alignment.gaps import group_gaps
     from bbb_core.report.of_alignment import gaps
 
-    found = group_gaps(
-        table.score, table.groups, within=table.within, order=options["order"],
-        margin=options["margin"], confidence=options["confidence"],
-        minimum_support=options["minimum_support"], seed=options["seed"],
-    )  # fmt: skip
+    order = options["order"]
+    asked = {key: options[key] for key in ("margin", "confidence", "minimum_support", "seed")}
+    if table.passes is None:  # clusters, each with its mean
+        found = group_gaps(table.score, table.groups, order=order, **asked)
+    else:
+        found = gaps_from_sums(score_sums(table, order), **asked)
     said = {
         "confidence": options["confidence"],
         "one unit (standard deviation)": found.scale,

@@ -23,8 +23,9 @@ __all__ = ["MOST_DIFFERENT", "Tally", "tally"]
 MOST_DIFFERENT = 5_000_000
 """Rows that differ in their labels."""
 
-Measure = Callable[[Table], tuple[np.ndarray, np.ndarray]]
-"""From a block of n rows: more codes, int64 [e, n], and numbers to add up, [m, n]."""
+Measure = Callable[[Table], tuple[np.ndarray, ...]]
+"""From a block of n rows: more codes, whole numbers [e, n]; numbers to add up, [m, n]; and numbers
+of which the largest counts, [h, n]."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,14 @@ class Tally:
         What else they differ in.
     sums : numpy.ndarray, shape [m, different]
         Sums over the rows that each stands for.
+    largest : numpy.ndarray, shape [h, different]
+        The largest numbers among them.
     """
 
     table: Table
     codes: np.ndarray
     sums: np.ndarray
+    largest: np.ndarray
 
 
 def tally(
@@ -63,7 +67,7 @@ def tally(
     labels
         Columns of text in which rows differ or not; an empty cell is one more label.
     measure
-        What else rows differ in, and what is added up; a function that workers can be sent.
+        What else rows differ in, and what is added up: a function that workers can be sent.
     over
         See `workers.workers`.
     **roles
@@ -82,13 +86,13 @@ def tally(
         codes = part.codes()
         for row, (column, names) in enumerate(zip(words, known, strict=True)):
             codes[row] = np.array([*map(column.code, names), -1])[codes[row]]
-        cells.add(codes, part.places, part.rows, part.sums)
+        cells.add(codes, part.places, part.rows, part.sums, part.largest)
     codes, made = cells.codes(), {}
     for name, column, own in zip(labels, words, codes, strict=False):
         column.extend(own)
         made[name] = column.values()
     table = Table(made, {}, {}, cells.places, file.title, file.unit, cells.rows)
-    return Tally(table, codes[len(labels) :], cells.sums)
+    return Tally(table, codes[len(labels) :], cells.sums, cells.largest)
 
 
 def _part(
@@ -99,9 +103,9 @@ def _part(
     for block in part.blocks(labels=labels, **roles):
         columns = [block.labels[name] for name in labels]
         names = [column.categories.tolist() for column in columns]
-        more, values = measure(block)
+        more, *values = measure(block)
         codes = np.array([*(column.codes for column in columns), *more], np.int64)
-        cells.add(codes, block.places, np.ones(len(block), np.int64), values)
+        cells.add(codes, block.places, np.ones(len(block), np.int64), *values)
     return cells, names
 
 
@@ -111,7 +115,11 @@ class _Cells:
     def __init__(self, title: str) -> None:
         self.title, self.width = title, 0
         self.places: list[int] = []
-        self.rows, self.sums = np.zeros(0, np.int64), np.zeros((0, 0))
+        self.rows, self.sums, self.largest = (
+            np.zeros(0, np.int64),
+            np.zeros((0, 0)),
+            np.zeros((0, 0)),
+        )
         self._known: dict[tuple[int, ...], int] = {}
 
     def codes(self) -> np.ndarray:
@@ -119,9 +127,14 @@ class _Cells:
         return np.array(list(self._known), np.int64).reshape(-1, self.width).T
 
     def add(
-        self, codes: np.ndarray, places: Sequence[int], rows: np.ndarray, values: np.ndarray
+        self,
+        codes: np.ndarray,
+        places: Sequence[int],
+        rows: np.ndarray,
+        sums: np.ndarray,
+        largest: np.ndarray,
     ) -> None:
-        """Add n rows with their codes [columns, n], and what they stand for and sum up to."""
+        """Add n rows: their codes [columns, n], how many each stands for, and what is measured."""
         import pandas as pd
 
         self.width, n = codes.shape
@@ -143,9 +156,17 @@ class _Cells:
             )
         self.places += [places[at] for at in fresh]
         self.rows = np.concatenate([self.rows, np.zeros(len(fresh), np.int64)])
-        wider = np.zeros((len(values), len(self.rows)), values.dtype)
-        wider[: len(self.sums), :before] = self.sums
-        self.sums = wider
+        self.sums = _wider(self.sums, sums, len(self.rows), 0.0)
+        self.largest = _wider(self.largest, largest, len(self.rows), -np.inf)
         cell = np.array(spots, np.int64)[same]
-        for total, added in zip((self.rows, *self.sums), (rows, *values), strict=True):
+        for total, added in zip((self.rows, *self.sums), (rows, *sums), strict=True):
             np.add.at(total, cell, added)
+        for most, value in zip(self.largest, largest, strict=True):
+            np.maximum.at(most, cell, value)
+
+
+def _wider(held: np.ndarray, like: np.ndarray, cells: int, fill: float) -> np.ndarray:
+    """Return what is held with room for more cells."""
+    made = np.full((len(like), cells), fill, like.dtype)
+    made[: len(held), : held.shape[1]] = held
+    return made

@@ -80,7 +80,7 @@ def _client(scheduler: str) -> Iterator[Any]:
                 LocalCluster(
                     n_workers=int(number),
                     threads_per_worker=1,
-                    dashboard_address=None,
+                    dashboard_address=":0",
                     silence_logs=logging.CRITICAL,
                 )
             )
