@@ -35,7 +35,8 @@ def read_parquet(
 ) -> Found:
     """Read rows of some row groups: first the texts, then the rows of those that are wanted."""
     found, places, size = picked(parquet_texts(path, "text", groups, before, wanted), wanted)
-    parts, chosen, start = [], np.array(places, np.int64), 0
+    parts: list[np.ndarray] = []
+    chosen, start = np.array(places, np.int64), 0
     with open_parquet(path, name="table", most=table_rows.ANY_SIZE) as (file, handle):
         said = announced(handle, columns)
         held = said.values if wanted is None else _BATCH * said.values // max(said.rows, 1)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bbb_core.errors import InputError
-from bbb_core.io.columns import Labels
+from bbb_core.io.columns import Labels, Unreadable
 from bbb_core.io.tables import Table, TableFile
 from bbb_core.io.workers import Over
 
@@ -85,7 +85,10 @@ def tally(
     for part, known in over(work, file.parts()):
         codes = part.codes()
         for row, (column, names) in enumerate(zip(words, known, strict=True)):
-            codes[row] = np.array([*map(column.code, names), -1])[codes[row]]
+            try:
+                codes[row] = np.array([*map(column.code, names), -1])[codes[row]]
+            except Unreadable as error:
+                raise InputError(f"{file.title}, column {labels[row]!r}: {error}") from None
         cells.add(codes, part.places, part.rows, part.sums, part.largest)
     codes, made = cells.codes(), {}
     for name, column, own in zip(labels, words, codes, strict=False):
@@ -115,11 +118,8 @@ class _Cells:
     def __init__(self, title: str) -> None:
         self.title, self.width = title, 0
         self.places: list[int] = []
-        self.rows, self.sums, self.largest = (
-            np.zeros(0, np.int64),
-            np.zeros((0, 0)),
-            np.zeros((0, 0)),
-        )
+        self.rows = np.zeros(0, np.int64)
+        self.sums = self.largest = np.zeros((0, 0))
         self._known: dict[tuple[int, ...], int] = {}
 
     def codes(self) -> np.ndarray:
