@@ -69,6 +69,7 @@ def workers(scheduler: str | None) -> Iterator[Over]:
 @contextlib.contextmanager
 def _client(scheduler: str) -> Iterator[Any]:
     from distributed import Client, LocalCluster
+    from distributed.comm import get_address_host_port
 
     kind, _, number = scheduler.partition(":")
     with contextlib.ExitStack() as stack:
@@ -85,6 +86,8 @@ def _client(scheduler: str) -> Iterator[Any]:
                 )
             )
         try:
+            if address is scheduler:  # a client of what is no address could not be closed
+                get_address_host_port(scheduler)
             client = Client(address, timeout=_WAIT, set_as_default=False)
         except (OSError, ValueError) as error:  # a TimeoutError is an OSError
             reason = next(iter(str(error).splitlines()), type(error).__name__)

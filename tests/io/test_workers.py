@@ -128,6 +128,19 @@ def test_a_killed_worker_changes_no_number(shards, tmp_path):
     equal(counted(shards), found)
 
 
+def ending(block):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_part_that_ends_every_worker_is_one_line(tmp_path):
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    with (
+        pytest.raises(InputError, match="workers ended again and again"),
+        workers("local:1") as over,
+    ):
+        counted(tmp_path / "t.csv", over, ending)
+
+
 def test_the_first_error_is_that_of_one_process(tmp_path, address):
     for i, cell in enumerate(["1", "one", "2", "two"]):
         (tmp_path / f"{i}.csv").write_text(f"g,h,x\na,b,{cell}\n")
