@@ -143,11 +143,10 @@ def _strata_noise(
 def _rows_noise(sums: ScoreSums, scale: float, first: np.ndarray, second: np.ndarray) -> GapNoise:
     """Return the noise of differences of means of rows; see `gap_noise.rows_noise`."""
     n = int(sums.rows.sum())
-    units = np.stack([sums.rows, *(p / scale**i for i, p in enumerate(sums.powers[:3], start=1))])
-    cells = np.zeros((4, sums.table.members.shape[1]))
-    for total, values in zip(cells, units, strict=True):
-        np.add.at(total, sums.table.patterns, values)
-    count, total, squares, cubes = sums.table.sums(cells)
+    units = (sums.rows, *(p / scale**i for i, p in enumerate(sums.powers[:3], start=1)))
+    count, total, squares, cubes = (
+        _per_stratum(sums.table, values, sums.strata, 1)[0] for values in units
+    )
     count = np.maximum(count, 1)
     mean, freedom = total / count, np.maximum(count - 1, 1)
     variance = (squares - count * mean**2).clip(0) / (count * freedom)

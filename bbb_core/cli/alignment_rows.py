@@ -83,19 +83,19 @@ def read_rows(options: dict[str, Any], over: Over) -> Rows:
     empty = table.missing
     left_out = {name: n for name, n in empty.items() if name in needed}
     elsewhere = {name: n for name, n in empty.items() if name not in needed}
-    groups, notes = _groups(table, options)
-    table = replace(table, labels={**table.labels, **groups})
+    groups, notes = _groups(table, options)  # prompts and clusters keep their labels
+    named_alike = replace(table, labels={**table.labels, **groups}).notes
     rows = Rows(
         table.numbers[score][kept],
         None if truth is None else table.numbers[truth][kept],
-        {name: table.labels[name][kept] for name in options["groups"]},
+        {name: column[kept] for name, column in groups.items()},
         None if within is None else table.labels[within][kept],
         table.weight[kept],
         kept,
         passes,
         empty,
         empty_cells(elsewhere, left_out),
-        [*table.notes, *notes],
+        [*named_alike, *notes],
     )
     return rows if cluster is None else _clustered(rows, table.labels[cluster][kept], options)
 

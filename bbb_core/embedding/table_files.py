@@ -193,7 +193,7 @@ def _read_safetensors(path: Path, wanted: Wanted) -> Found:
             rows = (
                 stream.get_tensor("embeddings")
                 if wanted is None
-                else torch.cat([tensor[at : at + 1] for at in [*places, 0]])[:-1]
+                else torch.cat([*(tensor[at : at + 1] for at in places), tensor[:0]])
             )
     except InputError:
         raise

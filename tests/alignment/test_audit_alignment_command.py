@@ -309,6 +309,17 @@ def test_labels_are_merged_and_set_aside(capsys, monkeypatch, tmp_path):
     assert found["empty cells"]["gender"] == 0
 
 
+def test_prompts_that_are_also_groups_keep_their_labels(capsys, monkeypatch, tmp_path):
+    """--map renames groups; the strata, and so the other gaps, stay."""
+    path, _ = clustered(tmp_path)
+    options = (*SCORES, "--group", "caption", "--within", "caption")
+    caption = str(pd.read_feather(path)["caption"].iloc[0])
+    _, text, _ = run(capsys, monkeypatch, path, *options)
+    _, renamed, _ = run(capsys, monkeypatch, path, *options, "--map", f"{caption}=another")
+    assert json.loads(text)["tables"]["gaps"] == json.loads(renamed)["tables"]["gaps"]
+    assert "caption=another" in renamed
+
+
 def test_a_folder_of_shards_is_one_table_with_every_hash(capsys, monkeypatch, tmp_path):
     path, frame = clustered(tmp_path)
     shards = tmp_path / "shards"
