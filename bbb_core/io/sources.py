@@ -145,7 +145,8 @@ def source_files(path: str | Path, *, name: str = "FILE") -> list[Path]:
         held = sorted(path.iterdir(), key=numbered)
     except OSError as error:
         raise InputError(f"{name} {shown(path)} cannot be read ({error.strerror}).") from None
-    tables = [one for one in held if _ending(one) in SUFFIXES and not one.name.startswith(".")]
+    aside = re.compile(r"\..*|.*_stats\.json")  # hidden files, and img2dataset's beside its shards
+    tables = [one for one in held if _ending(one) in SUFFIXES and not aside.fullmatch(one.name)]
     lists = [one for one in tables if one.name.casefold().startswith("metadata.")]
     found = lists[:1] or [one for one in tables if _ending(one) != "txt"]
     kinds = sorted({_ending(one) for one in found})

@@ -194,6 +194,15 @@ def test_a_list_beside_images_and_records_that_lack_what_is_empty(tmp_path):
     assert table.missing == {"g": 1, "x": 1}
 
 
+def test_a_folder_of_img2dataset(tmp_path):
+    for shard in ("00000", "00001"):
+        pd.DataFrame({"caption": ["a", "b"]}).to_parquet(tmp_path / f"{shard}.parquet")
+        (tmp_path / f"{shard}.tar").write_bytes(b"images")
+        (tmp_path / f"{shard}_stats.json").write_text('{"count": 2}')
+    table = open_table(tmp_path).read(labels=["caption"])
+    assert table.labels["caption"].tolist() == ["a", "b", "a", "b"]
+
+
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(data=st.data())
 def test_damaged_arrow_and_json_end_in_a_value_or_one_line(tmp_path_factory, data):
