@@ -170,10 +170,13 @@ class _Passes:
         mean[told.codes[0] > 0] = np.nan
         return replace(told.table, numbers={self.score: mean})
 
-    def powers(self, centre: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return sums of powers of the scores less those of their prompts, and their extremes."""
+    def powers(self, centre: Any, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+        """Return sums of powers of the scores less a centre per prompt, and their extremes."""
         told = self._tally(partial(_powers, score=self.score, within=self.within, centre=centre))
-        return told.sums, told.largest
+        counted, kept = told.table.weight, rows.kept
+        if len(counted) != len(kept) or (counted[kept] != rows.weight).any():
+            raise InputError(f"{self.file.title} changed while it was read; run again.")
+        return told.sums[:, kept], told.largest[:, kept]
 
     def _tally(self, measure: Measure) -> Tally:
         return tally(
@@ -213,7 +216,7 @@ def score_sums(rows: Rows, order: int) -> Any:
     centre: Any = means[0]
     if rows.within is not None:
         centre = dict(zip(rows.within, means[strata], strict=True))
-    powers, largest = (found[:, rows.kept] for found in rows.passes.powers(centre))
+    powers, largest = rows.passes.powers(centre, rows)
     below, above, size = largest.max(axis=1)
     return ScoreSums(
         table, strata, rows.within is not None, means, rows.weight, powers, -below, above,
