@@ -149,6 +149,7 @@ _GENERATORS: dict[str, Check] = {"encoders": _each(_encoder), "template": _templ
 CHOICES: Mapping[str, Mapping[str, Check]] = {
     "alignment_auditing": {**_SCORERS, "scorer": _scorer},
     "alignment_mitigation": _SCORERS,
+    "audit_your_own": _SOURCE,
     "embedding_bias": {
         "encoders": _each(_encoder),
         "occupations": _each(free, least=0),

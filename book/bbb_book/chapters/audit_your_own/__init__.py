@@ -1,0 +1,1 @@
+"""The chapter *Audit your own*."""

@@ -1,0 +1,132 @@
+"""What the page shows of the audits: texts as a terminal shows them, pictures, tables, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bbb_book.chapters.audit_your_own.audits import COMMANDS, REPORTS
+from bbb_book.data.recorded import origin
+from bbb_book.results.artefacts import Artefact
+from bbb_book.results.rules import NOT_MEASURED
+from bbb_book.results.unmeasured import say, show_or_say
+from bbb_book.style import COLOURS, figure, house
+from bbb_core.stats import Estimate
+
+__all__ = [
+    "ABSENT",
+    "Terminal",
+    "corrected",
+    "difference",
+    "forest",
+    "numbers",
+    "show_numbers",
+    "terminal",
+]
+
+ABSENT = "Not measured: the published files were not at hand when this page was built."
+_AXES = {
+    "glove": "gap beyond the baseline",
+    "drawn": "imbalance",
+    "change": "change of the imbalance",
+    "scores": "gap in standard deviations",
+}
+"""What is drawn of each picture."""
+
+
+class Terminal:
+    """A command and what it says; on a page its sentences wrap, and its tables scroll."""
+
+    def __init__(self, command: str, text: str) -> None:
+        self.parts = [f"$ {command}", *text.split("\n\n")]
+
+    def __repr__(self) -> str:
+        return "\n\n".join(self.parts)
+
+    def _repr_html_(self) -> str:
+        boxes = []
+        for part in self.parts:
+            table = any("  " in line.strip() for line in part.split("\n"))
+            look = "overflow-x: auto" if table else "white-space: pre-wrap"
+            style = f"margin: 0; border: 0; box-shadow: none; {look}"
+            boxes.append(f'<pre tabindex="0" style="{style}">{escape(part)}</pre>')
+        return f'<div class="terminal">{"".join(boxes)}</div>'
+
+
+def terminal(found: Mapping[str, Any] | None, name: str) -> Terminal:
+    """Return a command of `audits.COMMANDS` with what it said."""
+    return Terminal(COMMANDS[name], ABSENT if found is None else found["said"][name]["text"])
+
+
+def show_numbers(found: Artefact | None) -> None:
+    """Glue whether the audits were run for this page, the reports' answers, and what is drawn."""
+    say("own-status", origin(found, absent=ABSENT))
+    for name in REPORTS:
+        rows = None if found is None else found[f"rows {name}"]
+        answer = NOT_MEASURED if found is None else found["said"][name]["answer"].rstrip(".")
+        say(f"own-{name}-answer", answer)
+        show_or_say(f"own-{name}-rows", None if rows is None else len(rows), digits=0)
+        show_or_say(f"own-{name}-all", None if rows is None else rows["all"].iloc[0], digits=0)
+    alpha = None if found is None else found["by hand"].set_index("source")["command"]["labels"]
+    show_or_say("own-alpha", alpha)
+
+
+def difference(found: Mapping[str, Any] | None) -> tuple[Estimate | None, int | None]:
+    """Return the largest difference between the commands and the numbers by hand, and of how many.
+
+    Without data both are None.
+    """
+    if found is None:
+        return None, None
+    apart = (found["by hand"]["command"] - found["by hand"]["by hand"]).abs()
+    most = float(apart.max())
+    return Estimate(most, most, most), len(apart)
+
+
+def numbers(found: Mapping[str, Any] | None) -> pd.DataFrame:
+    """Return the numbers of the commands beside those by hand."""
+    if found is None:
+        return pd.DataFrame({"numbers": [ABSENT]})
+    table = found["by hand"].set_index("quantity")[["command", "by hand"]]
+    return table.map("{:.6f}".format)
+
+
+def corrected(found: Mapping[str, Any] | None) -> pd.DataFrame:
+    """Return the share of women by prompt, as read and without the readers' errors."""
+    if found is None:
+        return pd.DataFrame({"shares": [ABSENT]})
+    table = found["corrected"].set_index("prompt")
+    ends = zip(table["woman share"], table["woman low"], table["woman high"], strict=True)
+    return pd.DataFrame(
+        {
+            "women, as read": table["share woman"].map("{:.2f}".format),
+            "errors taken off": [f"{x:.2f} [{low:.2f}, {high:.2f}]" for x, low, high in ends],
+        },
+        index=table.index,
+    )
+
+
+@house
+def forest(found: Mapping[str, Any] | None, name: str) -> Figure:
+    """Draw rows of a report's picture: values with intervals, and the floor where there is one."""
+    rows = None if found is None else found[f"rows {name}"]
+    made, axes = figure(height=1.0 if rows is None else 0.24 * len(rows) + 1.0)
+    if rows is None:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, ABSENT, ha="center", va="center", transform=axes.transAxes)
+        return made
+    y = range(len(rows))
+    axes.axvline(0, color=COLOURS["black"], linewidth=0.8)
+    axes.hlines(y, rows["low"], rows["high"], color=COLOURS["blue"], linewidth=1.6)
+    axes.plot(rows["value"], y, "o", color=COLOURS["blue"])
+    if "floor" in rows:
+        axes.plot(rows["floor"], y, "|", color=COLOURS["vermillion"], ms=12, label="floor")
+        axes.legend()
+    axes.set_yticks(y, rows["label"].str.replace("asked=", "", regex=False))
+    axes.invert_yaxis()
+    axes.set_xlabel(_AXES[name])
+    return made
