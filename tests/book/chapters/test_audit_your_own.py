@@ -1,4 +1,4 @@
-"""The how-to: what is kept of a command, how it is shown, and the record against today's commands."""
+"""The how-to: what is kept of a command, how it is shown, and the record against the commands."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def test_commands_say_today_what_was_recorded(word, tmp_path, monkeypatch, capsy
         main(shlex.split(command)[1:], prog_name="bbb")
     told = capsys.readouterr()
     text = told.err if ended.value.code else told.out
-    assert audits._shortened(text.strip()) == RECORD["said"][word]["text"]
+    again = "remove artefacts/own-audits-* (also from the cache) and run `make reference`"
+    assert audits._shortened(text.strip()) == RECORD["said"][word]["text"], again
     if word in audits.REPORTS:
         report = json.loads((tmp_path / word / "report.json").read_text(encoding="utf-8"))
         pd.testing.assert_frame_equal(audits._drawn(report), RECORD[f"rows {word}"])

@@ -66,7 +66,7 @@ _STATUS = {"unnamed": 2, "small": 2, "judged": 1}
 """Exit statuses; those of the others are 0."""
 DRAWN = 12
 """Rows of a picture on the page."""
-_LONG, _WIDE = 12, 88
+_LONG, _WIDE = 12, 78
 """Lines and characters of a table beyond which the page leaves some out."""
 
 
@@ -149,7 +149,8 @@ def _shortened(text: str) -> str:
         lines = part.split("\n")
         table = len(lines) > 2 and any("  " in line.strip() for line in lines[1:3])
         if table and max(map(len, lines)) > _WIDE:
-            lines = [f"{lines[0]}: a wide table, left out here; it stands in the report"]
+            name = "" if "  " in lines[0].strip() else f"{lines[0]}: "
+            lines = [f"{name}a wide table, left out here; it stands in the report"]
         elif table and len(lines) > _LONG:
             lines = [*lines[:4], "...", *lines[-3:]]
         parts.append("\n".join(lines))

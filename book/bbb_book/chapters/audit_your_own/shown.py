@@ -52,7 +52,7 @@ class Terminal:
         for part in self.parts:
             table = any("  " in line.strip() for line in part.split("\n"))
             look = "overflow-x: auto" if table else "white-space: pre-wrap"
-            style = f"margin: 0; border: 0; box-shadow: none; {look}"
+            style = f"margin: 0; border: 0; padding: 0.3rem 1rem; {look}"
             boxes.append(f'<pre tabindex="0" style="{style}">{escape(part)}</pre>')
         return f'<div class="terminal">{"".join(boxes)}</div>'
 
@@ -92,7 +92,7 @@ def numbers(found: Mapping[str, Any] | None) -> pd.DataFrame:
     if found is None:
         return pd.DataFrame({"numbers": [ABSENT]})
     table = found["by hand"].set_index("quantity")[["command", "by hand"]]
-    return table.map("{:.6f}".format)
+    return table.map("{:.6f}".format).rename_axis(index=None, columns="number")
 
 
 def corrected(found: Mapping[str, Any] | None) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def corrected(found: Mapping[str, Any] | None) -> pd.DataFrame:
             "errors taken off": [f"{x:.2f} [{low:.2f}, {high:.2f}]" for x, low, high in ends],
         },
         index=table.index,
-    )
+    ).rename_axis(index=None, columns="prompt")
 
 
 @house
