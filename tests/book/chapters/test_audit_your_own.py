@@ -80,6 +80,21 @@ def test_the_page_reads_with_and_without_a_record():
     assert shown.ABSENT in repr(shown.terminal(None, "drawn"))
 
 
+def test_other_tools_get_the_same_numbers_where_they_compute_the_same():
+    found = {one["peer"]: one for one in shown._recorded_peers()}
+    assert set(found) == {
+        "wefe", "fairlearn", "multicalibration", "mcgrad", "torchmetrics", "diffusers"
+    }  # fmt: skip
+    for name in ("wefe", "fairlearn", "torchmetrics", "diffusers"):
+        for row in found[name].get("rows", ()):
+            if "p-value" not in row["quantity"]:
+                assert row["here"] == pytest.approx(row["there"], abs=1e-5), row
+    shown_rows = shown.peers()
+    assert len(shown_rows) == sum(len(one.get("rows", ())) for one in found.values())
+    assert list(shown.peers_times().index) == list(found)
+    assert [shown._two_digits(x) for x in (0.954, 39.9, 26306.3)] == ["0.95", "40", "26,000"]
+
+
 def test_what_a_terminal_shows_is_escaped():
     html = shown.Terminal("bbb", "a <b> & c\n\nx  y")._repr_html_()
     assert "<b>" not in html

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,6 +26,8 @@ __all__ = [
     "difference",
     "forest",
     "numbers",
+    "peers",
+    "peers_times",
     "show_numbers",
     "terminal",
 ]
@@ -93,6 +97,41 @@ def numbers(found: Mapping[str, Any] | None) -> pd.DataFrame:
         return pd.DataFrame({"numbers": [ABSENT]})
     table = found["by hand"].set_index("quantity")[["command", "by hand"]]
     return table.map("{:.6f}".format).rename_axis(index=None, columns="number")
+
+
+def _recorded_peers() -> list[dict[str, Any]]:
+    """Return what ``benchmarks/peers.py --record`` wrote."""
+    file = Path(__file__).with_name("peers.json")
+    return list(json.loads(file.read_text(encoding="utf-8")))
+
+
+def peers() -> pd.DataFrame:
+    """Return what other tools and this one made of the same inputs."""
+    rows = [
+        (one["peer"], row["quantity"], *(f"{row[side]:.6f}" for side in ("here", "there")))
+        for one in _recorded_peers()
+        for row in one.get("rows", ())
+    ]
+    return pd.DataFrame(rows, columns=["tool", "quantity", "here", "there"]).set_index(
+        ["tool", "quantity"]
+    )
+
+
+def peers_times() -> pd.DataFrame:
+    """Return how many times as long other tools took, or why they were not run."""
+    rows = {
+        one["peer"]: (
+            one.get("version", ""),
+            one["missing"] if "missing" in one else f"{_two_digits(one['ratio'])} times",
+        )
+        for one in _recorded_peers()
+    }
+    made = pd.DataFrame.from_dict(rows, orient="index", columns=["version", "time there / here"])
+    return made.rename_axis(columns="tool")
+
+
+def _two_digits(x: float) -> str:
+    return f"{float(f'{x:.2g}'):,.10g}"
 
 
 def corrected(found: Mapping[str, Any] | None) -> pd.DataFrame:
