@@ -96,7 +96,7 @@ def numbers(found: Mapping[str, Any] | None) -> pd.DataFrame:
     if found is None:
         return pd.DataFrame({"numbers": [ABSENT]})
     table = found["by hand"].set_index("quantity")[["command", "by hand"]]
-    return table.map("{:.6f}".format).rename_axis(index=None, columns="number")
+    return table.map("{:.4f}".format).rename_axis(index=None, columns="number")
 
 
 def _recorded_peers() -> list[dict[str, Any]]:
@@ -107,14 +107,13 @@ def _recorded_peers() -> list[dict[str, Any]]:
 
 def peers() -> pd.DataFrame:
     """Return what other tools and this one made of the same inputs."""
-    rows = [
-        (one["peer"], row["quantity"], *(f"{row[side]:.6f}" for side in ("here", "there")))
+    rows = {
+        f"{one['peer']}: {row['quantity']}": [f"{row[side]:.3g}" for side in ("here", "there")]
         for one in _recorded_peers()
         for row in one.get("rows", ())
-    ]
-    return pd.DataFrame(rows, columns=["tool", "quantity", "here", "there"]).set_index(
-        ["tool", "quantity"]
-    )
+    }
+    made = pd.DataFrame.from_dict(rows, orient="index", columns=["here", "there"])
+    return made.rename_axis(columns="quantity")
 
 
 def peers_times() -> pd.DataFrame:
