@@ -1,6 +1,8 @@
 """Time and memory of audits against rows, in one process and with workers of dask.distributed.
 
-    python benchmarks/scale.py [--rows 1e5 1e6 1e7] [--workers 1 2] [--out benchmarks/scale.json]
+    python benchmarks/scale.py [--rows 1e5 1e6 1e7] [--workers 1 2] [--out FILE]
+
+The how-to chapter shows book/bbb_book/chapters/audit_your_own/scale.json.
 
 Each case is one `bbb audit` in a process of its own, over a folder of shards of 100,000 rows:
 

@@ -28,7 +28,9 @@ __all__ = [
     "numbers",
     "peers",
     "peers_times",
+    "scale",
     "show_numbers",
+    "show_scale",
     "terminal",
 ]
 
@@ -127,6 +129,35 @@ def peers_times() -> pd.DataFrame:
     }
     made = pd.DataFrame.from_dict(rows, orient="index", columns=["version", "time there / here"])
     return made.rename_axis(columns="tool")
+
+
+def _recorded_scale() -> pd.DataFrame:
+    """Return what ``benchmarks/scale.py`` wrote, a row per audit, number of rows and workers."""
+    file = Path(__file__).with_name("scale.json")
+    return pd.DataFrame(json.loads(file.read_text(encoding="utf-8"))["cases"])
+
+
+def scale() -> pd.DataFrame:
+    """Return time and memory of audits against rows, in one process and with workers."""
+    made = {}
+    for (audit, rows), cases in _recorded_scale().groupby(["audit", "rows"], sort=False):
+        alone, shared = cases[cases["workers"] == 1].iloc[0], cases[cases["workers"] > 1].iloc[0]
+        made[f"{audit}, {rows:,} rows"] = {
+            "one process": f"{alone['seconds']:.1f} s, {alone['peak']:,.0f} MB",
+            f"{shared['workers']} workers": (
+                f"{shared['seconds']:.1f} s, {shared['worker_peak']:,.0f} MB each"
+            ),
+        }
+    return pd.DataFrame.from_dict(made, orient="index").rename_axis(columns="audit")
+
+
+def show_scale(*, rows: float = 1e10, workers: int = 1000) -> None:
+    """Glue the minutes that audits would take, if time stays in proportion to rows by worker."""
+    alone = _recorded_scale().query("workers == 1").sort_values("rows")
+    for audit, cases in alone.groupby("audit"):
+        (few, some), (many, more) = cases[["rows", "seconds"]].iloc[-2:].to_numpy()
+        minutes = (more - some) / (many - few) * rows / workers / 60
+        say(f"own-scale-{audit}", f"{_two_digits(minutes)} minutes")
 
 
 def _two_digits(x: float) -> str:
