@@ -39,7 +39,15 @@ from bbb_core.device import describe
 from bbb_core.errors import InputError
 from bbb_core.io.writing import workspace, write_json, write_text
 
-__all__ = ["build", "golden", "prepare_tests", "reference", "reproduce", "run_chapters"]
+__all__ = [
+    "build",
+    "executed",
+    "golden",
+    "prepare_tests",
+    "reference",
+    "reproduce",
+    "run_chapters",
+]
 
 Say = Callable[[str], None]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -166,7 +174,7 @@ def _execution(
 
 def build(book: Path, name: str, *, say: Say) -> Path:
     """Execute what is stale, build the pages when anything changed; give the first page."""
-    notebooks = run_chapters(book, name, _executed(book, name), say=say)
+    notebooks = run_chapters(book, name, executed(book, name), say=say)
     html = _html(book, name)
     wanted = site_key(book, notebooks.values())
     stamp = html.with_name(f"{html.name}.stamp")
@@ -191,9 +199,9 @@ def prepare_tests(book: Path, goldens: Path, *, say: Say) -> Path:
     Path
         The folder of notebooks that nbval is to execute again and compare.
     """
-    for stale in (_executed(book, "ci"), book / "_build" / "nbval"):
+    for stale in (executed(book, "ci"), book / "_build" / "nbval"):
         shutil.rmtree(stale, ignore_errors=True)
-    notebooks = run_chapters(book, "ci", _executed(book, "ci"), say=say)
+    notebooks = run_chapters(book, "ci", executed(book, "ci"), say=say)
     folder = book / "_build" / "nbval"
     kernel_home(book / "_build" / "ipython")
     for notebook in notebooks.values():
@@ -212,7 +220,7 @@ def prepare_tests(book: Path, goldens: Path, *, say: Say) -> Path:
 def golden(book: Path, goldens: Path, *, say: Say) -> None:
     """Store the claim outputs of the preset `ci` as the golden files."""
     with fresh_cache(book):
-        folder = _executed(book, "golden")
+        folder = executed(book, "golden")
         shutil.rmtree(folder, ignore_errors=True)
         for notebook in run_chapters(book, "ci", folder, say=say).values():
             say(f"stored {write_golden(notebook, goldens)}")
@@ -237,11 +245,11 @@ def reference(book: Path, *, say: Say) -> Path:
     target = _reference(book)
     claims = with_family(collect(notebooks.values()))
     write_json(target, {"format": FORMAT, "artefacts": labels, "claims": claims})
-    executed = _executed(book, "book")
-    executed.mkdir(parents=True, exist_ok=True)
+    kept = executed(book, "book")
+    kept.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.*"):  # notebooks and their stamps: `build` need not run them again
         if path != log:
-            os.replace(path, executed / path.name)
+            os.replace(path, kept / path.name)
     return target
 
 
@@ -298,7 +306,8 @@ def fresh_cache(book: Path) -> Iterator[Path]:
         yield folder
 
 
-def _executed(book: Path, name: str) -> Path:
+def executed(book: Path, name: str) -> Path:
+    """Return the folder of the notebooks that were executed with a preset."""
     return book / "_build" / "executed" / name
 
 

@@ -23,7 +23,6 @@ from bbb_book.press.claims_table import (
     chapter_link,
     claims_of_build,
     label_cells,
-    pages_with_claims,
     verdict_of,
 )
 from bbb_book.results.family import stands
@@ -45,7 +44,6 @@ class VerdictCounts(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Build the frame: a row per chapter and one for all."""
-        pages_with_claims(self.env).add(self.env.docname)
         chapters = by_reading(self.env, {claim.chapter for claim in load_register().values()})
         firsts = {"": nodes.strong("", "all")}
         names = {chapter: chapter_link(self.env, chapter) for chapter in chapters} | firsts
@@ -75,7 +73,6 @@ class ClaimCount(SphinxRole):
         if what not in known.get(role, set()):
             said = f"'{self.text}' cannot be counted; there are claims and checks, by verdict."
             return [], [self.inliner.reporter.error(said, line=self.lineno)]
-        pages_with_claims(self.env).add(self.env.docname)
         return [summary(chapter="", role=role.removesuffix("s"), what=what, plain=True)], []
 
 
@@ -87,7 +84,6 @@ class FallenClaims(SphinxRole):
         if self.text not in CLEAR:
             said = f"'{self.text}' is no clear verdict; write {' or '.join(CLEAR)}."
             return [], [self.inliner.reporter.error(said, line=self.lineno)]
-        pages_with_claims(self.env).add(self.env.docname)
         return [summary(fallen=self.text)], []
 
 
@@ -101,7 +97,6 @@ class CloseCalls(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Leave a place for the table, with the statement of every claim in it."""
-        pages_with_claims(self.env).add(self.env.docname)
         place = summary(most=self.options.get("most", 8))
         for claim in load_register().values():
             parsed, messages = self.state.inline_text(claim.statement, self.lineno)

@@ -21,7 +21,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from bbb_book.results.collect import FORMAT, collect
 from bbb_book.results.family import stands, with_family
-from bbb_book.results.register import Claim, claim, load_register, register_files
+from bbb_book.results.register import Claim, claim, load_register
 from bbb_book.results.rules import NOT_MEASURED
 from bbb_core.errors import InputError
 from bbb_core.io.writing import write_json
@@ -35,7 +35,6 @@ __all__ = [
     "chapter_link",
     "claims_of_build",
     "label_cells",
-    "pages_with_claims",
     "setup",
     "verdict_of",
 ]
@@ -45,7 +44,6 @@ CHECKED = {"holds": "✓", "open": "◐", "fails": "✗", NOT_MEASURED: "–"}
 _COLUMNS = (("Claim", 42), ("Value [interval]", 19), ("Rule", 18), ("Verdict", 21))
 _CHECKS = (("Check", 42), ("Value [interval]", 22), ("Rule", 20), ("State", 16))
 _FAMILY = (("Claim", 37), ("Value [interval]", 20), ("Rule", 16), ("Verdict", 16), ("Holm's p", 11))
-_PAGES = "bbb_claims_pages"
 
 
 class claim_cell(nodes.General, nodes.Element):
@@ -70,9 +68,6 @@ class ClaimsTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Build the table's frame."""
-        pages_with_claims(self.env).add(self.env.docname)
-        for path in register_files():
-            self.env.note_dependency(str(path))
         claims = [
             claim
             for claim in load_register().values()
@@ -141,7 +136,6 @@ class ClaimRole(SphinxRole):
                 raise InputError(f"claim '{key}' has no text '{field}'.")
         except InputError as error:
             return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
-        pages_with_claims(self.env).add(self.env.docname)
         return [claim_cell(claim=key, field=field or "number")], []
 
 
@@ -171,13 +165,6 @@ def chapter_link(env: BuildEnvironment, chapter: str) -> nodes.Node:
         refdoc=env.docname,
         refwarn=True,
     )
-
-
-def pages_with_claims(env: BuildEnvironment) -> set[str]:
-    """Return the pages that show claims, to be written again whenever a chapter has changed."""
-    if not hasattr(env, _PAGES):
-        setattr(env, _PAGES, set())
-    return getattr(env, _PAGES)
 
 
 def claims_of_build(app: Sphinx) -> dict[str, dict[str, Any]]:
@@ -255,19 +242,6 @@ def _verdict(claim: dict[str, Any]) -> nodes.Node:
     return nodes.inline("", text, classes=["verdict", f"verdict-{verdict.replace(' ', '-')}"])
 
 
-def _updated(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Write every page with a table again, whichever chapter has changed."""
-    return sorted(pages_with_claims(env))
-
-
-def _purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-    pages_with_claims(env).discard(docname)
-
-
-def _merge(app: Sphinx, env: BuildEnvironment, docnames: Any, other: BuildEnvironment) -> None:
-    pages_with_claims(env).update(pages_with_claims(other) & set(docnames))
-
-
 def _write(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         claims = list(claims_of_build(app).values())
@@ -279,9 +253,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(claim_cell)
     app.add_role("claim", ClaimRole())
     app.add_directive("claims-table", ClaimsTable)
-    app.connect("env-purge-doc", _purge)
-    app.connect("env-merge-info", _merge)
-    app.connect("env-updated", _updated)
     app.connect("doctree-resolved", _fill)
     app.connect("build-finished", _write)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

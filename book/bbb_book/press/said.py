@@ -21,7 +21,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
 
-from bbb_book.press.claims_table import claims_of_build, pages_with_claims
+from bbb_book.press.claims_table import claims_of_build
 from bbb_book.results.register import claim, rounded
 from bbb_book.results.rules import NOT_MEASURED
 from bbb_core.errors import InputError
@@ -144,7 +144,6 @@ class SaidRole(SphinxRole):
                 claim(source)
         except InputError as error:
             return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
-        pages_with_claims(self.env).add(self.env.docname)
         return [said(source=source, form=form, interval=rest == ["interval"])], []
 
 

@@ -191,19 +191,6 @@ def test_pages_are_stale_when_text_or_a_notebook_changes(executed, book, tmp_pat
     assert len(set(keys)) == 3
 
 
-def test_plain_jupyter_book_executes_and_fills_the_table(book):
-    command = "from jupyter_book.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", command, "build", str(book), "-W", "--keep-going"],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = rows(book / "_build" / "html" / "index.html")
-    assert found["claim-sample-mean"][1].endswith("n = 400 (tosses)")
-    assert found["claim-sample-mean"][3] == "✓ supported"
-
-
 ELSEWHERE = """
 See {prf:ref}`thm-t1`, {numref}`fig-other`, {ref}`sec-other`, [Another](biased_embeddings),
 [notes](notation.md), {doc}`references`, {eq}`eq-other`, {prf:ref}`the theorem <thm-t2>`,
