@@ -38,6 +38,24 @@ def build(preset: str) -> None:
     click.echo(f"The book is ready. First page: {first}")
 
 
+@book.command("print")
+@click.option("--preset", default="book", show_default=True, help="Preset of parameters.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.pdf",
+    help="Where the PDF goes; an older one gives way when the new one is whole.",
+)
+def print_edition(preset: str, out: Path) -> None:
+    """Execute stale chapters and print the whole book as one PDF; needs a Chromium."""
+    from bbb_book.press.chapters import find_book
+    from bbb_book.press.print_edition import print_book
+
+    printed = print_book(find_book(), preset, out, say=_say)
+    click.echo(f"The print edition is ready: {printed}")
+
+
 @book.command("test-chapters")
 @_GOLDEN
 def test_chapters(goldens: Path | None) -> None:

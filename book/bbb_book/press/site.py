@@ -26,7 +26,9 @@ __all__ = ["build_book", "build_page", "site_key"]
 _COPIED = ("_static", "references.bib")
 
 
-def build_book(book: Path, notebooks: Mapping[str, Path], html: Path) -> Path:
+def build_book(
+    book: Path, notebooks: Mapping[str, Path], html: Path, *, builder: str = "html"
+) -> Path:
     """Build the whole book, cold and with warnings as errors, and replace `html` by it.
 
     Parameters
@@ -37,6 +39,8 @@ def build_book(book: Path, notebooks: Mapping[str, Path], html: Path) -> Path:
         The executed notebook of each chapter.
     html : Path
         Where the pages go. An older build stays until the new one is complete.
+    builder : str
+        Jupyter Book's: ``html``, or ``singlehtml`` for one page that holds them all.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def build_book(book: Path, notebooks: Mapping[str, Path], html: Path) -> Path:
             shutil.copyfile(notebook, source / f"{name}.ipynb")
         shutil.copyfile(book / "_toc.yml", source / "_toc.yml")
         _configure(book, source)
-        _build(source, html)
+        _build(source, html, builder)
     return html / "index.html"
 
 
@@ -116,9 +120,9 @@ def _configure(book: Path, source: Path, *, alone: bool = False) -> None:
     write_text(source / "_config.yml", yaml.safe_dump(config, allow_unicode=True))
 
 
-def _build(source: Path, html: Path) -> None:
+def _build(source: Path, html: Path, builder: str = "html") -> None:
     command = program("from jupyter_book.cli.main import main; main()")
-    command += ["build", str(source), "-W", "--keep-going"]
+    command += ["build", str(source), "-W", "--keep-going", "--builder", builder]
     environment = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1", "NO_COLOR": "1"}
     with leash() as held:
         done = subprocess.run(
@@ -130,7 +134,7 @@ def _build(source: Path, html: Path) -> None:
             text=True,
             errors="replace",
         )
-    built = source / "_build" / "html"
+    built = source / "_build" / builder
     if done.returncode != 0 or not built.is_dir():
         raise BuildFailed(_complaints(done.stdout))
     retired = source / "retired"

@@ -29,7 +29,9 @@ def library(tmp_path: Path, book: Path) -> Path:
     (folder / "changing.py").write_text("BIAS = 0.5\n")
     chapter = book / "sample.md"
     text = chapter.read_text().replace("round(tosses * bias)", "round(tosses * changing.BIAS)")
-    chapter.write_text(text.replace("from bbb_book import", "import changing\nfrom bbb_book import"))
+    chapter.write_text(
+        text.replace("from bbb_book import", "import changing\nfrom bbb_book import")
+    )
     return folder
 
 
