@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from bbb_book.press.beside import CITATION
 from bbb_book.press.chapters import Chapter, pages
 from bbb_book.press.execution import source_hash
 from bbb_book.press.failures import BuildFailed
@@ -91,6 +92,7 @@ def site_key(book: Path, notebooks: Iterable[Path]) -> str:
         path = book / copied
         files += [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     files += [*sorted((package / "press").glob("*.py")), *register_files()]
+    files += [CITATION] if CITATION.is_file() else []
     digest = hashlib.sha256(source_hash().encode())
     for path in files:
         digest.update(f"\0{path.name}\0".encode())

@@ -29,17 +29,15 @@ def library(tmp_path: Path, book: Path) -> Path:
     (folder / "changing.py").write_text("BIAS = 0.5\n")
     chapter = book / "sample.md"
     text = chapter.read_text().replace("round(tosses * bias)", "round(tosses * changing.BIAS)")
-    chapter.write_text(
-        text.replace("from bbb_book import", "import changing\nfrom bbb_book import")
-    )
+    chapter.write_text(text.replace("from bbb_book", "import changing\nfrom bbb_book", 1))
     return folder
 
 
 def build(book: Path, library: Path, *, fails: bool = False) -> str:
     path = os.pathsep.join([str(library), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-c", BUILD.format(library=str(library))]
     done = subprocess.run(
-        [sys.executable, "-c", BUILD.format(library=str(library)), "build", str(book)]
-        + ["-W", "--keep-going"],
+        [*command, "build", str(book), "-W", "--keep-going"],
         env={**os.environ, "PYTHONPATH": path, "NO_COLOR": "1"},
         capture_output=True,
         text=True,

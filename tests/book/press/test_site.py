@@ -14,6 +14,7 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 
 from bbb_book.press import claims_summary
+from bbb_book.press.beside import CITATION, FILES, bibtex
 from bbb_book.press.chapters import chapter
 from bbb_book.press.claims_summary import margin
 from bbb_book.press.failures import BuildFailed
@@ -128,6 +129,28 @@ def test_claims_json_lies_beside_the_pages(built):
     assert [claim["role"] for claim in claims] == ["claim"] * 3 + ["check"] * 2
     assert claims[0]["p"] == claims[0]["p_holm"] > 0.025  # alone in its family, and mixed
     assert [claim["p"] for claim in claims[1:]] == [None] * 4
+
+
+def test_what_is_offered_to_take_away_lies_beside_the_pages(built):
+    offered = [link["href"] for link in soup(built).select("a.download")]
+    assert offered == list(FILES)
+    assert all((built.parent / name).is_file() for name in offered)
+    assert (built.parent / "CITATION.cff").read_bytes() == CITATION.read_bytes()
+
+
+def test_the_citation_is_the_one_that_the_front_page_shows():
+    text = (CITATION.parent / "book" / "index.md").read_text(encoding="utf-8")
+    shown = text.partition("```bibtex\n")[2].partition("```")[0]
+    first, second = bibtex(CITATION, "2026").split("\n\n")
+    assert f"{first}\n" == shown
+    assert second.startswith("@misc{kuchlous2024,\n  author = {Kuchlous, Sahil and Li, Marvin and")
+
+
+def test_a_file_that_lies_nowhere_is_not_offered(executed, book, tmp_path):
+    index = book / "index.md"
+    index.write_text(index.read_text() + "\nSee {beside}`claims.csv`.\n")
+    with pytest.raises(BuildFailed, match=r"no file 'claims.csv' lies beside the pages; there are"):
+        build_book(book, {"sample": executed}, tmp_path / "html")
 
 
 def test_the_checks_on_pages_pass_on_the_sample(built):
