@@ -18,6 +18,7 @@ WORKFLOWS = {
 }
 WRITES = {
     ("pages", "deploy"): {"pages": "write", "id-token": "write"},
+    ("pages", "notebooks"): {"contents": "write"},
     ("release", "publish"): {"contents": "write"},
 }
 """Jobs that may write, and what; none of them checks out or runs the project's code."""

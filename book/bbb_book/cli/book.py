@@ -56,6 +56,23 @@ def print_edition(preset: str, out: Path) -> None:
     click.echo(f"The print edition is ready: {printed}")
 
 
+@book.command()
+@click.option("--repository", required=True, metavar="ADDRESS", help="Where the book is fetched.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR")
+def notebooks(repository: str, out: Path) -> None:
+    """Execute stale chapters; write their notebooks so that they run on Colab."""
+    from bbb_book.press.book import executed, run_chapters
+    from bbb_book.press.chapters import find_book
+    from bbb_book.press.colab import for_colab
+    from bbb_core.io.folders import placed, require_new
+
+    place, folder = find_book(), require_new(out)
+    with placed(folder) as made:
+        found = run_chapters(place, "book", executed(place, "book"), say=_say)
+        for_colab(found.values(), repository, made)
+    click.echo(f"{len(found)} notebooks are in {folder}")
+
+
 @book.command("test-chapters")
 @_GOLDEN
 def test_chapters(goldens: Path | None) -> None:

@@ -24,7 +24,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
-__all__ = ["RUN", "SOURCES", "ReadingOrder", "binder", "setup"]
+__all__ = ["RUN", "SOURCES", "ReadingOrder", "opened", "setup"]
 
 RUN = "Run it yourself"
 """Title of the section that takes the parameters."""
@@ -62,13 +62,20 @@ class ReadingOrder(SphinxTransform):
             chapter.insert(_answer(chapter), cell)
 
 
-def binder(repository: str, page: str) -> str:
-    """Return where Binder opens a chapter's text; empty without a repository on GitHub."""
+def opened(repository: str, page: str) -> dict[str, str]:
+    """Return where a chapter can be run without installing; empty without a GitHub repository.
+
+    Binder opens its text, Colab its notebook in the branch that the workflow `pages` writes.
+    """
     address = urlsplit(repository)
     if address.hostname != "github.com":
-        return ""
+        return {}
     name = address.path.strip("/").removesuffix(".git")
-    return f"https://mybinder.org/v2/gh/{name}/HEAD?urlpath={quote(f'lab/tree/book/{page}.md', '')}"
+    place = quote(f"lab/tree/book/{page}.md", "")
+    return {
+        "Binder": f"https://mybinder.org/v2/gh/{name}/HEAD?urlpath={place}",
+        "Colab": f"https://colab.research.google.com/github/{name}/blob/notebooks/{page}.ipynb",
+    }
 
 
 def _take_away(root: Path, page: Path, repository: str) -> nodes.paragraph:
@@ -83,8 +90,8 @@ def _take_away(root: Path, page: Path, repository: str) -> nodes.paragraph:
         link = addnodes.download_reference("", "", reftarget=target, refdoc=page.stem)
         link += nodes.literal(label, f"{label} ({path.suffix})", classes=["download"])
         line += [nodes.Text(", "), link] if n else [link]
-    if address := binder(repository, page.stem):
-        line += [nodes.Text(", "), nodes.reference("", "open in Binder", refuri=address)]
+    for where, address in opened(repository, page.stem).items():
+        line += [nodes.Text(", "), nodes.reference("", f"open in {where}", refuri=address)]
     line += nodes.Text(".")
     return line
 

@@ -10,7 +10,7 @@ from docutils import nodes
 from docutils.utils import new_document
 
 from bbb_book.press.chapters import chapters
-from bbb_book.press.reading_order import RUN, SOURCES, ReadingOrder, _take_away, binder
+from bbb_book.press.reading_order import RUN, SOURCES, ReadingOrder, _take_away, opened
 
 BOOK = Path(__file__).parents[3] / "book"
 CHAPTERS = chapters(BOOK)
@@ -78,15 +78,18 @@ def _address(node: nodes.Node) -> str:
     return node.get("refuri", "") if isinstance(node, nodes.Element) else ""
 
 
-def test_binder_is_offered_only_where_the_repository_is_named(tmp_path: Path) -> None:
+def test_places_to_run_are_offered_only_where_the_repository_is_named(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.touch()
-    assert binder("", "page") == binder("https://example.org/a/b", "page") == ""
+    assert opened("", "page") == opened("https://example.org/a/b", "page") == {}
     assert not [node for node in _take_away(tmp_path, page, "").findall() if _address(node)]
     line = _take_away(tmp_path, page, "https://github.com/a/b.git")
     found = [_address(node) for node in line.findall()]
-    place = "https://mybinder.org/v2/gh/a/b/HEAD?urlpath=lab%2Ftree%2Fbook%2Fpage.md"
-    assert [address for address in found if address] == [place]
+    assert [address for address in found if address] == [
+        "https://mybinder.org/v2/gh/a/b/HEAD?urlpath=lab%2Ftree%2Fbook%2Fpage.md",
+        "https://colab.research.google.com/github/a/b/blob/notebooks/page.ipynb",
+    ]
+    assert line.astext().endswith("open in Binder, open in Colab.")
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
