@@ -56,9 +56,15 @@ def key(chapter: Chapter, values: Mapping[str, Any], *, source: str) -> str:
         "values": dict(values),
         "source": source,
         "register": register.read_text(encoding="utf-8") if register.is_file() else "",
-        "data": os.environ.get("BBB_DATA_DIR", ""),  # published files that a chapter may find
+        "data": _data_at_hand(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _data_at_hand() -> list[str]:
+    """Name the published files that a chapter may find; what each holds is pinned in the code."""
+    folder = os.environ.get("BBB_DATA_DIR", "")
+    return [folder, *(sorted(os.listdir(folder)) if os.path.isdir(folder) else [])]
 
 
 def convert(chapter: Chapter, folder: Path) -> Path:
