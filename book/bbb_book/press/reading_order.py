@@ -55,8 +55,9 @@ class ReadingOrder(SphinxTransform):
             chapter.remove(node)
             last += node
         if env := getattr(self.document.settings, "env", None):
-            root, page = Path(env.srcdir), Path(env.doc2path(env.docname))
-            last += _take_away(root, page, env.config.bbb_repository)
+            stored = getattr(env.config, "bbb_executed", {}).get(env.docname)  # of a plain build
+            page = Path(stored or env.doc2path(env.docname))
+            last += _take_away(Path(env.srcdir), page, env.config.bbb_repository)
         for cell in [node for node in _cells(chapter) if "tag_lead" in _classes(node)]:
             cell.parent.remove(cell)
             chapter.insert(_answer(chapter), cell)
@@ -81,8 +82,8 @@ def opened(repository: str, page: str) -> dict[str, str]:
 def _take_away(root: Path, page: Path, repository: str) -> nodes.paragraph:
     """Return one line with the files of a page that are at hand."""
     files = {"executed notebook": page} if page.suffix == ".ipynb" else {}
-    text = root / SOURCES / f"{page.stem}.md" if files else page
-    if text.is_file():
+    texts = (root / SOURCES / f"{page.stem}.md", root / f"{page.stem}.md")
+    if text := next(filter(Path.is_file, texts), None):
         files["source"] = text
     line = nodes.paragraph("", "To take away: ", classes=["take-away"])
     for n, (label, path) in enumerate(files.items()):

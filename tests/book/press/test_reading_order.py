@@ -64,14 +64,18 @@ def test_pages_without_the_last_section_stay_as_they_are() -> None:
 def test_files_to_take_away_are_those_at_hand(tmp_path: Path) -> None:
     (tmp_path / SOURCES).mkdir()
     text, notebook = tmp_path / "page.md", tmp_path / "page.ipynb"
-    text.touch()
-    assert _take_away(tmp_path, text, "").astext() == "To take away: source (.md)."
     only = "To take away: executed notebook (.ipynb)."
     assert _take_away(tmp_path, notebook, "").astext() == only
+    text.touch()
+    assert _take_away(tmp_path, text, "").astext() == "To take away: source (.md)."
+    stored = tmp_path / "_build" / "page.ipynb"  # as in a plain build
+    assert _targets(_take_away(tmp_path, stored, "")) == ["/_build/page.ipynb", "/page.md"]
     text.rename(tmp_path / SOURCES / "page.md")
-    line = _take_away(tmp_path, notebook, "")
-    targets = [node["reftarget"] for node in line if "reftarget" in getattr(node, "attributes", {})]
-    assert targets == ["/page.ipynb", f"/{SOURCES}/page.md"]
+    assert _targets(_take_away(tmp_path, notebook, "")) == ["/page.ipynb", f"/{SOURCES}/page.md"]
+
+
+def _targets(line: nodes.Element) -> list[str]:
+    return [node["reftarget"] for node in line if "reftarget" in getattr(node, "attributes", {})]
 
 
 def _address(node: nodes.Node) -> str:
