@@ -19,6 +19,7 @@ from bbb_book.press.execution import source_hash
 from bbb_book.press.failures import BuildFailed
 from bbb_book.press.leash import leash, program
 from bbb_book.press.reading_order import SOURCES
+from bbb_book.results.artefacts import committed_dir
 from bbb_book.results.register import register_files
 from bbb_core.io.writing import workspace, write_text
 
@@ -94,6 +95,8 @@ def site_key(book: Path, notebooks: Iterable[Path]) -> str:
     files += [*sorted((package / "press").glob("*.py")), *register_files()]
     files += [CITATION] if CITATION.is_file() else []
     digest = hashlib.sha256(source_hash().encode())
+    stored = sorted(path.name for path in committed_dir().glob("*"))  # the front page draws some
+    digest.update(repr(stored).encode())
     for path in files:
         digest.update(f"\0{path.name}\0".encode())
         digest.update(path.read_bytes())

@@ -13,7 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 from docutils import nodes
 
-from bbb_book.press import claims_summary
+from bbb_book.press import claims_summary, site
 from bbb_book.press.beside import CITATION, FILES, bibtex
 from bbb_book.press.chapters import chapter
 from bbb_book.press.claims_summary import margin
@@ -202,7 +202,9 @@ def test_an_unknown_claim_on_a_page_fails_the_build(executed, book, tmp_path):
         build_book(book, {"sample": executed}, tmp_path / "html")
 
 
-def test_pages_are_stale_when_text_or_a_notebook_changes(executed, book, tmp_path):
+def test_pages_are_stale_when_a_text_a_notebook_or_what_is_stored_changes(
+    executed, book, tmp_path, monkeypatch
+):
     notebook = tmp_path / "sample.ipynb"
     notebook.write_bytes(executed.read_bytes())
     keys = [site_key(book, [notebook])]
@@ -211,7 +213,9 @@ def test_pages_are_stale_when_text_or_a_notebook_changes(executed, book, tmp_pat
     keys.append(site_key(book, [notebook]))
     (book / "index.md").write_text("# Other\n")
     keys.append(site_key(book, [notebook]))
-    assert len(set(keys)) == 3
+    monkeypatch.setattr(site, "committed_dir", lambda: tmp_path)
+    keys.append(site_key(book, [notebook]))
+    assert len(set(keys)) == 4
 
 
 ELSEWHERE = """
