@@ -152,12 +152,12 @@ def scale() -> pd.DataFrame:
 
 
 def show_scale(*, rows: float = 1e10, workers: int = 1000) -> None:
-    """Glue the minutes that audits would take, if time stays in proportion to rows by worker."""
+    """Glue the seconds that audits would take, if time stays in proportion to rows by worker."""
     alone = _recorded_scale().query("workers == 1").sort_values("rows")
     for audit, cases in alone.groupby("audit"):
         (few, some), (many, more) = cases[["rows", "seconds"]].iloc[-2:].to_numpy()
-        minutes = (more - some) / (many - few) * rows / workers / 60
-        say(f"own-scale-{audit}", f"{_two_digits(minutes)} minutes")
+        seconds = (more - some) / (many - few) * rows / workers
+        say(f"own-scale-{audit}", f"{_two_digits(seconds)} seconds")
 
 
 def _two_digits(x: float) -> str:
