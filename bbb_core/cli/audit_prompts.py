@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
 
 from bbb_core import checks
 from bbb_core.cli.classifiers import CLIP, Classify, reader_of
-from bbb_core.cli.drawing import draw, pictures
+from bbb_core.cli.drawing import draw, pictures, thumbnail
 from bbb_core.cli.generators import loaded
 from bbb_core.cli.input import read_from
 from bbb_core.cli.output import audited
@@ -18,12 +19,15 @@ from bbb_core.errors import InputError
 from bbb_core.io.cells import csv_text, plain, table_text
 from bbb_core.io.folders import records
 from bbb_core.io.writing import write_text
+from bbb_core.report.parts import Gallery
 
 __all__ = ["audit_prompts"]
 
 NONE = "none"
 MOST = 99_999
 """Pictures of a run."""
+ROWS, SHOWN = 20, 8
+"""Neutral prompts in the gallery of a report, and pictures of each."""
 
 
 def audit_prompts(options: dict[str, Any], *, own: bool) -> None:
@@ -78,6 +82,7 @@ def audit_prompts(options: dict[str, Any], *, own: bool) -> None:
         counts = pd.crosstab(listed["row"], listed["group"])
         counts = counts.reindex(index=table.index, columns=[*groups, NONE], fill_value=0)
         report, told, tables = _found(process, rows, table, counts, confusion, options)
+        report = dataclasses.replace(report, gallery=_gallery(listed, table, part, names))
         text = _text(said, report.answer, tables)
 
     def fill(made: Path) -> None:
@@ -120,6 +125,24 @@ def _labels(listed: Any, table: Any, folder: Path, names: Any, classify: Classif
         read = [label for batch in pictures(folder, own) for label in classify(batch, family)]
         found |= {f"images/{name}": label for name, label in zip(own, read, strict=True)}
     return listed["file"].map(found)
+
+
+def _gallery(listed: Any, table: Any, folder: Path, names: list[list[str]]) -> Gallery:
+    """Return the first pictures of the first neutral prompts, and what each was read as."""
+    read = dict(zip(listed["file"], listed["group"], strict=True))
+    rows = tuple(
+        (
+            str(table["prompt"][i]),
+            tuple((thumbnail(folder / name), read[f"images/{name}"]) for name in names[i][:SHOWN]),
+        )
+        for i in table.index[table["kind"] == "neutral"][:ROWS]
+    )
+    return Gallery(
+        "Pictures",
+        f"The first pictures of each neutral prompt, at most {SHOWN}, and what each was read as; "
+        f"prompts in the order of the file, at most {ROWS}.",
+        rows,
+    )
 
 
 def _found(

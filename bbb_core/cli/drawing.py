@@ -13,7 +13,7 @@ from bbb_core.io.cells import plain
 from bbb_core.io.folders import contents
 from bbb_core.io.writing import workspace
 
-__all__ = ["draw", "pictures"]
+__all__ = ["draw", "pictures", "thumbnail"]
 
 PIECE = 64
 """Pictures carried through the steps together."""
@@ -76,3 +76,17 @@ def pictures(folder: Path, names: Sequence[str]) -> Iterator[Any]:
             with Image.open(folder / name) as image:
                 batch.append(np.asarray(image.convert("RGB")))
         yield torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).float() / 255
+
+
+def thumbnail(path: Path, *, side: int = 64) -> bytes:
+    """Return a picture as the data of a PNG file, at most `side` pixels wide and high."""
+    import io
+
+    from PIL import Image
+
+    made = io.BytesIO()
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+        small.thumbnail((side, side))
+        small.save(made, "PNG")
+    return made.getvalue()

@@ -64,7 +64,10 @@ def render(report: Report, about: Mapping[str, Any] | None = None) -> str:
     """
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'"
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{hashed}'"
+    )
     told = {"command": None, "parameters": {}, "versions": versions()} | dict(about or {})
     return _filled(report, whole=True, script=script, policy=policy, **told)
 
@@ -121,6 +124,7 @@ def _environment() -> Any:
         finalize=spelled,
     )
     made.filters["cell"] = cell
+    made.filters["base64"] = lambda data: base64.b64encode(data).decode()
     made.tests["measured"] = _measured
     return made
 

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Curves", "Forest", "Heat", "Quantity", "Report", "Row", "Table", "json_value"]
+__all__ = [
+    "Curves",
+    "Forest",
+    "Gallery",
+    "Heat",
+    "Quantity",
+    "Report",
+    "Row",
+    "Table",
+    "json_value",
+]
 
 FORMAT = "urn:bbb-core:report:1"
 """Name of the JSON form, ``$id`` of ``schema.json``; another form gets another number."""
@@ -134,6 +144,15 @@ class Heat:
     values: tuple[tuple[float, ...], ...]
 
 
+@dataclass(frozen=True)
+class Gallery:
+    """Rows of pictures: each row's name, and its pictures as PNG data with what is said of them."""
+
+    title: str
+    caption: str
+    rows: tuple[tuple[str, tuple[tuple[bytes, str], ...]], ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """What an audit found, ready to be shown.
@@ -152,6 +171,8 @@ class Report:
         ``{name: Table}``; the first is what `to_frame` of a result returns.
     figures : tuple
         Of `Forest`, `Curves`, `Heat`; the first is what `plot` of a result draws.
+    gallery : Gallery, optional
+        Some of the pictures.
     caveats : tuple of str
         What the data do not settle.
     terms : tuple of str
@@ -167,6 +188,7 @@ class Report:
     quantities: tuple[Quantity, ...]
     tables: Mapping[str, Table]
     figures: tuple[Forest | Curves | Heat, ...] = ()
+    gallery: Gallery | None = None
     caveats: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
     like: Mapping[str, Any] = field(default_factory=dict)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -180,6 +183,14 @@ def test_the_built_in_generator_reads_its_own_pictures(tmp_path):
     settings = json.loads((out / "manifest.json").read_text())["settings"]
     assert settings["folder"] == "emoji"
     assert settings["classifier"] == "emoji"
+    report = (out / "report.html").read_text()
+    data = re.findall(r'src="data:image/png;base64,([^"]+)" alt="a photo of a pilot', report)
+    shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in data]
+    own = listed[listed["prompt"] == "a photo of a pilot"].iloc[-1]
+    here = [np.array_equal(one, np.asarray(Image.open(out / own["file"]))) for one in shown]
+    assert sorted(here) == [False, True]
+    said = rf'alt="a photo of a pilot, picture {here.index(True) + 1}"><span>{own["group"]}<'
+    assert re.search(said, report)
 
 
 def test_the_built_in_generator_needs_no_other_word(tmp_path):
