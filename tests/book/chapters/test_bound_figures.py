@@ -35,7 +35,7 @@ def test_ladder_and_tightness() -> None:
     assert len(figure.axes) == 2
     assert "certified (sampled)" in labels(figure)
     rows = ladder.tightness_table(separations=[2.0, 4.0], steps=[8], distance=0.05)
-    assert "ceiling of KL of laws" in labels(figures.tightness(rows, rows))
+    assert "ceiling of KL of distributions" in labels(figures.tightness(rows, rows))
 
 
 def test_shares_price_and_coverage() -> None:
