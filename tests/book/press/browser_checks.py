@@ -48,10 +48,9 @@ _UNREACHABLE = f"""[...document.querySelectorAll('.bd-article *')]
   .filter(e => e.tabIndex < 0 && !e.querySelector('a[href], button, [tabindex="0"]'))
   .map(e => e.outerHTML.slice(0, 120))"""
 _SQUEEZED = """[...document.querySelectorAll('.bd-article img')]
-  .filter(e => e.naturalWidth && e.clientHeight)
-  .filter(e => Math.abs(Math.log(
-    e.clientWidth / e.clientHeight * e.naturalHeight / e.naturalWidth)) > 0.03)
-  .map(e => `${e.clientWidth} x ${e.clientHeight}: ${e.alt}`.slice(0, 80))"""
+  .filter(e => e.naturalWidth && e.height)
+  .filter(e => Math.abs(e.width * e.naturalHeight / (e.height * e.naturalWidth) - 1) > 0.03)
+  .map(e => `${e.width} x ${e.height}: ${e.alt}`.slice(0, 80))"""
 _FILTERED = """[...document.querySelectorAll('.bd-article :is(img, svg, canvas)')]
   .filter(e => getComputedStyle(e).filter !== 'none').map(e => e.alt || e.outerHTML.slice(0, 80))"""
 
