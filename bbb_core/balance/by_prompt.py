@@ -12,7 +12,7 @@ from scipy import stats
 from bbb_core import checks
 from bbb_core.balance.confusion import Confusion
 from bbb_core.balance.estimates import count_table, plug_in_imbalance
-from bbb_core.balance.labels import correct_labels
+from bbb_core.balance.labels import UnexplainedCounts, correct_labels
 from bbb_core.balance.shares import sampling_floor
 from bbb_core.errors import InputError
 from bbb_core.stats import holm, tv_interval
@@ -191,9 +191,7 @@ def corrected_by_prompt(
     for _, row in counts.iterrows():
         try:
             made = correct_labels(row.to_dict(), confusion, confidence=level)
-        except InputError as error:
-            if "whatever the shares" not in str(error):
-                raise
+        except UnexplainedCounts:
             rows.append([np.nan] * (3 * len(pi) + 3))
             continue
         s = np.array([(made.shares[g], *made.interval[g]) for g in confusion.groups])  # [groups, 3]

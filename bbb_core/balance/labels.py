@@ -19,10 +19,14 @@ from bbb_core.errors import InputError
 from bbb_core.stats.bounded import bounded_mean_interval
 from bbb_core.stats.intervals import multinomial_intervals
 
-__all__ = ["CorrectedShares", "correct_labels"]
+__all__ = ["CorrectedShares", "UnexplainedCounts", "correct_labels"]
 
 SINGULAR = 1e-6
 """Smallest singular value of the reduced confusion matrix that still identifies the shares."""
+
+
+class UnexplainedCounts(InputError):
+    """No shares of the true groups at all explain the counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +209,7 @@ def _exact_range(x: np.ndarray, matrix: Confusion, level: float) -> np.ndarray:
         for side, sign in enumerate((1.0, -1.0)):
             solved = optimize.linprog(sign * share[a], **problem)
             if solved.status == 2:
-                raise InputError(
+                raise UnexplainedCounts(
                     "counts cannot come from this confusion matrix, whatever the shares: the "
                     "reader treats these images otherwise; give 'none of these' a row, or measure "
                     "the confusion matrix on such images."
